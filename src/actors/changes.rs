@@ -1,0 +1,183 @@
+//! Who waits for whom: commands that change the tree, those that look at all of it, and those that wait for them.
+
+use std::collections::BTreeMap;
+
+use super::control_node::{ControlNode, Order};
+use super::locks::Claim;
+use super::outcome::Outcome;
+use crate::topology::{CONTROL, NodeId, TopologyKind};
+
+impl ControlNode {
+    /// Whether the node, or the way to it, is being made or re-linked by a command before `op`.
+    pub(super) fn must_wait(&self, id: NodeId, op: u64) -> bool {
+        !self.locks.is_empty() && (self.locks.is_claimed_before(id, op) || self.relink_above(id, op).is_some())
+    }
+
+    fn relink_above(&self, id: NodeId, op: u64) -> Option<NodeId> {
+        if self.relinks.is_empty() || !self.topology.contains(id) {
+            return None;
+        }
+        let mut above = self.topology.ancestors(id);
+        above.find(|&node| self.locks.whole_before(node, op).any(|change| self.relinks.contains_key(&change)))
+    }
+
+    /// The node whose release lets a command for `id` go on.
+    pub(super) fn parked_at(&self, id: NodeId, op: u64) -> NodeId {
+        if self.locks.is_claimed_before(id, op) { id } else { self.relink_above(id, op).unwrap_or(id) }
+    }
+
+    /// Whether a command before `op` creates this very node.
+    pub(super) fn is_being_created(&self, id: NodeId, op: u64) -> bool {
+        self.locks.whole_before(id, op).any(|change| {
+            let waits = matches!(self.changes.get(&change), Some(Order::Create { id: created, .. }) if *created == id);
+            waits || self.creations.get(&change).is_some_and(|creation| creation.id == id)
+        })
+    }
+
+    /// create or remove: takes its place among the others and starts when nothing stands in its way.
+    pub(super) fn queue_change(&mut self, op: u64, order: Order) {
+        let claims = self.claims(&order);
+        self.locks.claim(op, claims, &mut self.freed);
+        self.changes.insert(op, order);
+        self.try_change(op);
+    }
+
+    pub(super) fn try_change(&mut self, op: u64) {
+        let Some(order) = self.changes.get(&op) else { return };
+        if self.first_barrier().is_some_and(|barrier| barrier < op) {
+            self.held_by_barrier.insert(op);
+            return;
+        }
+        // Placement is planned now: an earlier create may have failed.
+        let (claims, removes) = (self.claims(order), matches!(order, Order::Remove(_)));
+        let work_before = if removes { self.work_before(op, &claims) } else { None };
+        self.locks.claim(op, claims, &mut self.freed);
+        if !self.locks.may_start(op) {
+            return;
+        }
+        if let Some(node) = work_before {
+            self.waiting_for_work.entry(node).or_default().insert(op);
+            return;
+        }
+        self.locks.start(op);
+        match self.changes.remove(&op) {
+            Some(Order::Create { id, parent }) => self.start_creation(op, id, parent),
+            Some(Order::Remove(id)) => self.start_removal(op, id),
+            _ => {}
+        }
+    }
+
+    fn work_before(&self, op: u64, claims: &BTreeMap<NodeId, Claim>) -> Option<NodeId> {
+        claims.keys().copied().find(|&id| {
+            let work = self.registry.get(id).and_then(|entry| entry.work.as_ref());
+            work.and_then(|work| work.first()).is_some_and(|first| first < op)
+        })
+    }
+
+    /// An exec or ping of this node was answered.
+    pub(super) fn work_done(&mut self, id: NodeId) {
+        if let Some(waiting) = self.waiting_for_work.remove(&id) {
+            self.freed.extend(waiting);
+        }
+    }
+
+    /// A change is done: whoever waited for it goes on, in the order of input.
+    pub(super) fn release(&mut self, op: u64) {
+        let nodes = self.locks.release(op, &mut self.freed);
+        let parked: BTreeMap<u64, Order> = nodes.iter().filter_map(|node| self.parked.remove(node)).flatten().collect();
+        for (op, order) in parked {
+            self.dispatch(op, order);
+        }
+    }
+
+    /// Puts a change that had started back to those that wait, to be judged again.
+    pub(super) fn start_again(&mut self, op: u64, order: Order) {
+        self.locks.stop(op);
+        self.changes.insert(op, order);
+        self.freed.insert(op);
+    }
+
+    fn first_barrier(&self) -> Option<u64> {
+        let waiting = self.barriers.keys().next();
+        waiting.into_iter().chain(self.waves.keys().next()).min().copied()
+    }
+
+    pub(super) fn start_barriers(&mut self) {
+        while let Some((&op, _)) = self.barriers.first_key_value()
+            && self.locks.first().is_none_or(|change| change > op)
+        {
+            match self.barriers.remove(&op) {
+                Some(Order::PingAll) => self.start_wave(op),
+                Some(Order::All) => {
+                    let ids = self.topology.ids().collect();
+                    self.answer(op, Outcome::All(ids));
+                }
+                _ => {
+                    let drawing = self.draw();
+                    self.answer(op, Outcome::Tree(drawing));
+                }
+            }
+            self.barrier_done();
+        }
+    }
+
+    /// Changes that waited for a barrier look again whether they may start.
+    pub(super) fn barrier_done(&mut self) {
+        self.freed.append(&mut self.held_by_barrier);
+    }
+
+    fn claims(&self, order: &Order) -> BTreeMap<NodeId, Claim> {
+        match order {
+            Order::Create { id, parent } => self.claims_of_create(*id, *parent),
+            Order::Remove(id) => self.claims_of_remove(*id),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn claims_of_create(&self, id: NodeId, parent: Option<NodeId>) -> BTreeMap<NodeId, Claim> {
+        let known = self.registry.get(id).is_some();
+        let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
+        let (above, follower) = match &place {
+            Ok(place) => (place.parent, place.follower),
+            // The parent may be made by a command before this one.
+            Err(_) => (parent.unwrap_or(CONTROL), None),
+        };
+        let shared = match self.config.topology {
+            TopologyKind::Tree => true,
+            TopologyKind::List => above == CONTROL,
+            TopologyKind::Bst | TopologyKind::Balanced => false,
+        };
+        let mut claims = BTreeMap::from([(above, if shared { Claim::Attach } else { Claim::Whole })]);
+        claims.extend(follower.map(|follower| (follower, Claim::Whole)));
+        self.claim_everything(&mut claims);
+        claims.insert(id, Claim::Whole);
+        claims
+    }
+
+    fn claims_of_remove(&self, id: NodeId) -> BTreeMap<NodeId, Claim> {
+        let mut claims = BTreeMap::from([(id, Claim::Whole)]);
+        self.claim_everything(&mut claims);
+        if !self.topology.contains(id) {
+            return claims;
+        }
+        for step in self.topology.plan_removal(id) {
+            let from = self.topology.parent(step.node);
+            claims.extend([Some(step.node), Some(step.parent), from].into_iter().flatten().map(|id| (id, Claim::Whole)));
+        }
+        if let Some(parent) = self.topology.parent(id) {
+            claims.insert(parent, Claim::Whole);
+        }
+        if matches!(self.config.topology, TopologyKind::Tree | TopologyKind::List) && claims.contains_key(&CONTROL) {
+            // We can have the links to several children changed at the same time.
+            claims.insert(CONTROL, Claim::Attach);
+        }
+        claims
+    }
+
+    /// In a balanced tree every change depends on all sizes: the root stands for the whole.
+    fn claim_everything(&self, claims: &mut BTreeMap<NodeId, Claim>) {
+        if self.config.topology == TopologyKind::Balanced {
+            claims.insert(CONTROL, Claim::Whole);
+        }
+    }
+}

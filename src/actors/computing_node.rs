@@ -1,0 +1,361 @@
+//! A computing node as a pure state machine: an input and the time come in, effects go out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::execution::{Execution, LongJob, LongResult};
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role};
+use super::node_wave::Waves;
+use super::session::SessionConfig;
+use crate::command_sets::Executor;
+use crate::topology::{Hop, NodeId, Route, Slot};
+
+/// What happens to a node.
+#[derive(Debug)]
+pub enum NodeInput {
+    /// An envelope has come over a link.
+    Envelope(LinkId, Envelope),
+    /// A link has ended; all that came over it was handed in before.
+    Closed(LinkId),
+    /// The control node says something.
+    Control(ControlDown),
+    /// A long job has ended.
+    LongDone(LongResult),
+    /// A moment that the node asked for has come.
+    Wake,
+}
+
+/// What a node wants done.
+#[derive(Debug)]
+pub enum NodeEffect {
+    /// Send an envelope over a link.
+    Send(LinkId, Envelope),
+    /// Say something to the control node.
+    Control(ControlUp),
+    /// Call again with [`NodeInput::Wake`] at this time (at once when it is not later than now).
+    WakeAt(Nanos),
+    /// Close this end of a link.
+    Close(LinkId),
+    /// Run this and hand in [`NodeInput::LongDone`].
+    Long(LongJob),
+    /// The node has ended in order.
+    End,
+}
+
+struct Child {
+    key: NodeKey,
+    slot: Slot,
+    link: LinkId,
+}
+
+/// A computing node.
+///
+/// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects
+/// knows the addresses behind them.
+pub struct ComputingNode {
+    key: NodeKey,
+    parent: Option<LinkId>,
+    children: BTreeMap<NodeId, Child>,
+    child_links: BTreeMap<LinkId, NodeId>,
+    standby: Vec<(LinkId, Role)>,
+    greeted: Vec<LinkId>,
+    visit: Option<Visit>,
+    draining: Option<(u64, LinkId)>,
+    execution: Execution,
+    waves: Waves,
+    beat_period_ns: Nanos,
+    next_beat: Nanos,
+    wake_at: Nanos,
+    effects: Vec<NodeEffect>,
+}
+
+/// A marker that visits the links below before it goes back.
+struct Visit {
+    epoch: u64,
+    back_to: LinkId,
+    awaited: BTreeSet<LinkId>,
+}
+
+impl ComputingNode {
+    /// A new node that holds `executor` as its state.
+    pub fn new(now: Nanos, spec: &NodeSpec, executor: Box<dyn Executor>) -> Self {
+        let mut node = Self {
+            key: spec.key,
+            parent: None,
+            children: BTreeMap::new(),
+            child_links: BTreeMap::new(),
+            standby: Vec::new(),
+            greeted: Vec::new(),
+            visit: None,
+            draining: None,
+            execution: Execution::new(executor, node_session(spec.lossy_links)),
+            waves: Waves::default(),
+            beat_period_ns: spec.beat_period_ns,
+            next_beat: now + spec.beat_period_ns,
+            wake_at: Nanos::MAX,
+            effects: Vec::new(),
+        };
+        node.ask_to_be_woken(now);
+        node
+    }
+
+    /// Who it is.
+    pub fn key(&self) -> NodeKey {
+        self.key
+    }
+
+    /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).
+    pub fn handle(&mut self, now: Nanos, input: NodeInput) {
+        match input {
+            NodeInput::Envelope(link, envelope) => self.on_envelope(now, link, envelope),
+            NodeInput::Closed(link) => self.on_closed(link),
+            NodeInput::Control(message) => self.on_control(now, message),
+            NodeInput::LongDone(result) => self.execution.long_done(result),
+            NodeInput::Wake => self.wake_at = Nanos::MAX,
+        }
+        self.drive(now);
+    }
+
+    /// Moves the effects of the last calls to `into`.
+    pub fn take_effects(&mut self, into: &mut Vec<NodeEffect>) {
+        into.append(&mut self.effects);
+    }
+
+    fn drive(&mut self, now: Nanos) {
+        if let Some(job) = self.execution.turn(now) {
+            self.effects.push(NodeEffect::Long(job));
+        }
+        while let Some(packet) = self.execution.transmit(now) {
+            self.send_up(Envelope::Reply { from: self.key, packet });
+        }
+        for (wave, missing) in self.waves.overdue(now) {
+            self.answer_wave(wave, missing);
+        }
+        if self.beat_period_ns > 0 && now >= self.next_beat {
+            self.effects.push(NodeEffect::Control(ControlUp::Beat));
+            // After a pause one beat is enough; the next ones keep their distance.
+            self.next_beat = now + self.beat_period_ns;
+        }
+        self.ask_to_be_woken(now);
+    }
+
+    fn ask_to_be_woken(&mut self, now: Nanos) {
+        let mut at = self.execution.deadline(now).unwrap_or(Nanos::MAX).min(self.waves.deadline());
+        if self.beat_period_ns > 0 {
+            at = at.min(self.next_beat);
+        }
+        if at < self.wake_at {
+            self.wake_at = at;
+            self.effects.push(NodeEffect::WakeAt(at));
+        }
+    }
+
+    fn send_up(&mut self, envelope: Envelope) {
+        if let Some(parent) = self.parent {
+            self.effects.push(NodeEffect::Send(parent, envelope));
+        }
+    }
+
+    fn on_envelope(&mut self, now: Nanos, link: LinkId, envelope: Envelope) {
+        match envelope {
+            Envelope::Greeting => self.on_greeting(link),
+            Envelope::Request { mut route, to, packet } => match self.next_hop(&mut route, to) {
+                Next::Here => self.execution.receive(now, packet),
+                Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Request { route, to, packet })),
+                Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
+            },
+            Envelope::Ping { mut route, to, nonce } => match self.next_hop(&mut route, to) {
+                Next::Here => self.send_up(Envelope::Pong { from: to, nonce }),
+                Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Ping { route, to, nonce })),
+                Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
+            },
+            Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, budget_ns, step_ns),
+            Envelope::WaveReply { wave, missing, last } => {
+                let Some(child) = self.child_links.get(&link).copied() else { return };
+                if let Some((wave, missing)) = self.waves.answered(wave, child, missing, last) {
+                    self.answer_wave(wave, missing);
+                }
+            }
+            Envelope::Marker { epoch, through } => self.on_marker(link, epoch, through),
+            up @ (Envelope::Reply { .. }
+            | Envelope::Pong { .. }
+            | Envelope::ChildGone { .. }
+            | Envelope::Unroutable { .. }) => self.send_up(up),
+        }
+    }
+
+    fn next_hop(&self, route: &mut Route, to: NodeKey) -> Next {
+        let child = match route.next(self.key.id, to.id) {
+            // What was meant for an earlier life of this id must not reach this one.
+            Hop::Here => return if to == self.key { Next::Here } else { Next::Nowhere },
+            Hop::Child(id) => self.children.get(&id),
+            Hop::Slot(slot) => self.children.values().find(|child| child.slot == slot),
+            Hop::Only => self.children.values().next(),
+        };
+        child.map_or(Next::Nowhere, |child| Next::Link(child.link))
+    }
+
+    fn on_wave(&mut self, now: Nanos, wave: u64, budget_ns: Nanos, step_ns: Nanos) {
+        if self.children.is_empty() {
+            self.answer_wave(wave, Vec::new());
+            return;
+        }
+        if !self.waves.start(wave, now.saturating_add(budget_ns), self.children.keys().copied()) {
+            return;
+        }
+        let budget_ns = budget_ns.saturating_sub(step_ns);
+        for child in self.children.values() {
+            self.effects.push(NodeEffect::Send(child.link, Envelope::Wave { wave, budget_ns, step_ns }));
+        }
+    }
+
+    fn answer_wave(&mut self, wave: u64, missing: Vec<NodeId>) {
+        for (missing, last) in Waves::in_pieces(missing) {
+            self.send_up(Envelope::WaveReply { wave, missing, last });
+        }
+    }
+
+    fn on_control(&mut self, now: Nanos, message: ControlDown) {
+        match message {
+            ControlDown::Link { link, role, active } => self.on_link(link, role, active),
+            ControlDown::Switch { epoch, activate, retire } => {
+                for link in retire {
+                    self.forget_child(link);
+                }
+                for link in activate {
+                    self.activate(link);
+                }
+                self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
+            }
+            ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
+            ControlDown::Drain { epoch, link, through } => {
+                self.draining = Some((epoch, link));
+                self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
+            }
+            ControlDown::Unlink { links } => {
+                for link in links {
+                    self.forget(link);
+                    self.effects.push(NodeEffect::Close(link));
+                }
+            }
+            ControlDown::Beat { period_ns } => {
+                self.beat_period_ns = period_ns;
+                self.next_beat = now + period_ns;
+            }
+            ControlDown::Stop => self.effects.push(NodeEffect::End),
+        }
+    }
+
+    fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
+        self.standby.push((link, role));
+        if role == Role::Parent {
+            self.effects.push(NodeEffect::Send(link, Envelope::Greeting));
+        } else if let Some(at) = self.greeted.iter().position(|&early| early == link) {
+            self.greeted.swap_remove(at);
+            self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
+        }
+        if active {
+            self.activate(link);
+        }
+    }
+
+    fn on_greeting(&mut self, link: LinkId) {
+        if self.child_links.contains_key(&link) || self.standby.iter().any(|(known, _)| *known == link) {
+            self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
+        } else {
+            // The child was faster than the control node's word about it.
+            self.greeted.push(link);
+        }
+    }
+
+    fn activate(&mut self, link: LinkId) {
+        let Some(at) = self.standby.iter().position(|(known, _)| *known == link) else { return };
+        match self.standby.swap_remove(at).1 {
+            Role::Parent => self.parent = Some(link),
+            Role::Child { key, slot } => {
+                if let Some(old) = self.children.insert(key.id, Child { key, slot, link }) {
+                    self.child_links.remove(&old.link);
+                }
+                self.child_links.insert(link, key.id);
+            }
+        }
+    }
+
+    fn forget_child(&mut self, link: LinkId) -> Option<Child> {
+        let id = self.child_links.remove(&link)?;
+        self.children.remove(&id)
+    }
+
+    fn forget(&mut self, link: LinkId) {
+        self.forget_child(link);
+        self.standby.retain(|(known, _)| *known != link);
+        self.greeted.retain(|known| *known != link);
+        if self.parent == Some(link) {
+            self.parent = None;
+        }
+    }
+
+    fn on_closed(&mut self, link: LinkId) {
+        self.effects.push(NodeEffect::Close(link));
+        if let Some(child) = self.forget_child(link) {
+            for (wave, missing) in self.waves.gone(child.key.id) {
+                self.answer_wave(wave, missing);
+            }
+            self.send_up(Envelope::ChildGone { child: child.key });
+        }
+        self.forget(link);
+        self.visited(link);
+        if self.parent.is_none()
+            && let Some(&(next, _)) = self.standby.iter().find(|(_, role)| *role == Role::Parent)
+        {
+            // The old parent ended in the middle of a re-link: the new one is there already.
+            self.activate(next);
+        }
+        if self.draining.is_some_and(|(_, drained)| drained == link)
+            && let Some((epoch, _)) = self.draining.take()
+        {
+            self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+        }
+    }
+
+    fn on_marker(&mut self, link: LinkId, epoch: u64, through: bool) {
+        if self.draining == Some((epoch, link)) {
+            self.draining = None;
+            self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+        } else if through {
+            let awaited: BTreeSet<LinkId> = self.child_links.keys().copied().collect();
+            let down = |&link: &LinkId| NodeEffect::Send(link, Envelope::Marker { epoch, through: false });
+            self.effects.extend(awaited.iter().map(down));
+            self.visit = Some(Visit { epoch, back_to: link, awaited });
+            self.end_of_visit();
+        } else if self.visit.as_ref().is_some_and(|visit| visit.epoch == epoch) {
+            self.visited(link);
+        } else {
+            self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
+        }
+    }
+
+    fn visited(&mut self, link: LinkId) {
+        if let Some(visit) = &mut self.visit {
+            visit.awaited.remove(&link);
+            self.end_of_visit();
+        }
+    }
+
+    fn end_of_visit(&mut self) {
+        if let Some(visit) = self.visit.take_if(|visit| visit.awaited.is_empty()) {
+            let marker = Envelope::Marker { epoch: visit.epoch, through: true };
+            self.effects.push(NodeEffect::Send(visit.back_to, marker));
+        }
+    }
+}
+
+enum Next {
+    Here,
+    Link(LinkId),
+    Nowhere,
+}
+
+/// How the node's end of its session behaves.
+fn node_session(lossy: bool) -> SessionConfig {
+    SessionConfig { eager_ack: true, ..super::session_config(lossy) }
+}

@@ -1,0 +1,234 @@
+//! The thin actix shell around the control node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::{Actor, Context, Handler, Message, Recipient};
+use crossbeam_channel::Receiver;
+
+use super::control_node::{ControlEffect, ControlInput, ControlNode, Order};
+use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece, Side};
+use super::node_actor::{End, Frame, FromNode, LinkEvent};
+use super::outcome::Outcome;
+use crate::commands::Notice;
+use crate::topology::Slot;
+
+/// What a mode does for the control node.
+pub trait Fabric {
+    /// The time on the mode's monotonic clock.
+    fn now(&self) -> Nanos;
+    /// Sends [`ControlMail::Wake`] at that time.
+    fn wake_at(&mut self, at: Nanos);
+    /// Starts a node; answered by [`ControlInput::Started`] or [`ControlInput::StartFailed`].
+    fn start(&mut self, spec: NodeSpec);
+    /// Makes a link and gives each side its end; the address of the lower end when the upper one is the control node's.
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>>;
+    /// Says something to a node.
+    fn say(&mut self, to: NodeKey, message: ControlDown);
+    /// The control node has closed its own end of a link.
+    fn close(&mut self, link: LinkId);
+    /// As by SIGKILL; answered by [`ControlInput::Died`].
+    fn kill(&mut self, node: NodeKey);
+    /// As by SIGSTOP; answered by [`ControlInput::Stopped`].
+    fn pause(&mut self, node: NodeKey);
+    /// As by SIGCONT; answered by [`ControlInput::Continued`].
+    fn resume(&mut self, node: NodeKey);
+    /// An envelope has come to the control node.
+    fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
+    /// All effects of one input have been performed.
+    fn flush(&mut self) {}
+}
+
+/// Who takes what the control node has to say. It is called on the arbiter's thread and must not block.
+pub trait Sink {
+    /// A command was answered.
+    fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome);
+    /// Something is said unasked.
+    fn notice(&mut self, now: Nanos, notice: Notice);
+    /// So many bytes of a streamed request have been taken.
+    fn taken(&mut self, op: u64, bytes: usize);
+    /// Part of a long result is to be kept.
+    fn spool(&mut self, op: u64, bytes: Vec<u8>);
+}
+
+/// What the facade hands to the control node.
+#[derive(Debug)]
+pub enum Submission {
+    /// A command with its number.
+    Order(u64, Order),
+    /// A further piece of a streamed request.
+    Piece(u64, RequestPiece),
+    /// No more waiting: the end is near.
+    Interrupt,
+    /// Answer everything now.
+    GiveUp,
+}
+
+/// The queue between the facade and the control node. One wake-up stands for any number of submissions.
+#[derive(Clone)]
+pub struct Submissions {
+    receiver: Receiver<Submission>,
+    awake: Arc<AtomicBool>,
+}
+
+impl Submissions {
+    /// The receiving half of the queue, and the flag that says that a wake-up is on its way.
+    pub fn new(receiver: Receiver<Submission>, awake: Arc<AtomicBool>) -> Self {
+        Self { receiver, awake }
+    }
+
+    /// The next submission.
+    pub fn next(&self) -> Option<Submission> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+/// What comes to the control node otherwise than over its links.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum ControlMail {
+    /// There are submissions in the queue.
+    Submitted,
+    /// A submission.
+    Submit(Submission),
+    /// Something has happened.
+    Input(ControlInput),
+    /// A moment that was asked for has come.
+    Wake,
+}
+
+/// The control node as an actor.
+pub struct ControlActor {
+    node: ControlNode,
+    links: HashMap<LinkId, Recipient<Frame>>,
+    fabric: Box<dyn Fabric>,
+    sink: Box<dyn Sink>,
+    submissions: Submissions,
+    effects: Vec<ControlEffect>,
+}
+
+impl ControlActor {
+    /// The actor of a control node.
+    pub fn new(node: ControlNode, fabric: Box<dyn Fabric>, sink: Box<dyn Sink>, submissions: Submissions) -> Self {
+        Self { node, links: HashMap::new(), fabric, sink, submissions, effects: Vec::new() }
+    }
+
+    fn take(&mut self, input: ControlInput) {
+        let now = self.fabric.now();
+        self.node.handle(now, input);
+        let mut effects = std::mem::take(&mut self.effects);
+        self.node.take_effects(&mut effects);
+        for effect in effects.drain(..) {
+            self.perform(now, effect);
+        }
+        self.effects = effects;
+    }
+
+    fn perform(&mut self, now: Nanos, effect: ControlEffect) {
+        match effect {
+            ControlEffect::Answer(op, outcome) => self.sink.answer(now, op, outcome),
+            ControlEffect::Notice(notice) => self.sink.notice(now, notice),
+            ControlEffect::Taken(op, bytes) => self.sink.taken(op, bytes),
+            ControlEffect::Spool(op, bytes) => self.sink.spool(op, bytes),
+            ControlEffect::Send(link, envelope) => {
+                if let Some(address) = self.links.get(&link) {
+                    let to = End { link, side: Side::Lower };
+                    address.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
+                }
+            }
+            ControlEffect::Control(to, message) => self.fabric.say(to, message),
+            ControlEffect::Start(spec) => self.fabric.start(spec),
+            ControlEffect::Connect { link, upper, lower, slot, active } => {
+                if let Some(address) = self.fabric.connect(link, [upper, lower], slot, active) {
+                    self.links.insert(link, address);
+                }
+            }
+            ControlEffect::Close(link) => {
+                if self.links.remove(&link).is_some() {
+                    self.fabric.close(link);
+                }
+            }
+            ControlEffect::Kill(node) => self.fabric.kill(node),
+            ControlEffect::Pause(node) => self.fabric.pause(node),
+            ControlEffect::Resume(node) => self.fabric.resume(node),
+            ControlEffect::WakeAt(at) => self.fabric.wake_at(at),
+        }
+    }
+
+    fn take_submissions(&mut self) {
+        // Cleared first: whoever submits from now on wakes us again.
+        self.submissions.awake.store(false, Ordering::SeqCst);
+        while let Some(submission) = self.submissions.next() {
+            self.submit(submission);
+        }
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        self.take(match submission {
+            Submission::Order(op, order) => ControlInput::Submit(op, order),
+            Submission::Piece(op, piece) => ControlInput::Piece(op, piece),
+            Submission::Interrupt => ControlInput::Interrupt,
+            Submission::GiveUp => ControlInput::GiveUp,
+        });
+    }
+}
+
+impl Actor for ControlActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(usize::MAX >> 8);
+    }
+}
+
+impl Handler<ControlMail> for ControlActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: ControlMail, _: &mut Self::Context) {
+        match mail {
+            ControlMail::Submitted => self.take_submissions(),
+            ControlMail::Submit(submission) => self.submit(submission),
+            ControlMail::Input(input) => self.take(input),
+            ControlMail::Wake => self.take(ControlInput::Wake),
+        }
+        self.fabric.flush();
+    }
+}
+
+impl Handler<Frame> for ControlActor {
+    type Result = ();
+
+    fn handle(&mut self, frame: Frame, _: &mut Self::Context) {
+        match frame.event {
+            LinkEvent::Envelope(envelope) => {
+                self.fabric.delivered(frame.to.link, &envelope);
+                self.take(ControlInput::Envelope(frame.to.link, envelope));
+            }
+            LinkEvent::Closed => self.take(ControlInput::Closed(frame.to.link)),
+        }
+        self.fabric.flush();
+    }
+}
+
+/// Asks for a description of what is not answered.
+#[derive(Debug, Message)]
+#[rtype(result = "String")]
+pub struct Describe;
+
+impl Handler<Describe> for ControlActor {
+    type Result = String;
+
+    fn handle(&mut self, _: Describe, _: &mut Self::Context) -> String {
+        self.node.describe_unanswered()
+    }
+}
+
+impl Handler<FromNode> for ControlActor {
+    type Result = ();
+
+    fn handle(&mut self, FromNode { from, message }: FromNode, _: &mut Self::Context) {
+        self.take(ControlInput::FromNode(from, message));
+        self.fabric.flush();
+    }
+}

@@ -1,0 +1,527 @@
+//! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::create::Creation;
+use super::locks::Locks;
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, RequestPiece};
+use super::outcome::Outcome;
+use super::ping::{PendingPing, PendingWave};
+use super::registry::{Life, Registry};
+use super::relink::Relink;
+use super::watch::Watch;
+use crate::commands::{Notice, Refusal};
+use crate::topology::{NodeId, Slot, Topology, TopologyKind};
+
+/// How long replies that were sent before a death may still be on their way when the death is known.
+const LAST_REPLIES: Nanos = 50 * MILLISECOND;
+
+/// What the control node must know.
+#[derive(Clone, Debug)]
+pub struct ControlConfig {
+    /// How nodes are placed.
+    pub topology: TopologyKind,
+    /// How long an answer is waited for.
+    pub reply_timeout_ns: Nanos,
+    /// Whether links may lose, repeat or reorder what they carry.
+    pub lossy_links: bool,
+}
+
+/// A command without the types of a command set.
+#[derive(Debug)]
+pub enum Order {
+    /// See [`Command::Create`](crate::commands::Command::Create).
+    Create {
+        /// The new node.
+        id: NodeId,
+        /// The typed parent.
+        parent: Option<NodeId>,
+    },
+    /// See [`Command::Exec`](crate::commands::Command::Exec).
+    Exec {
+        /// The node that is asked.
+        id: NodeId,
+        /// The first piece of the request.
+        first: RequestPiece,
+        /// No more pieces come; otherwise they follow as [`ControlInput::Piece`].
+        complete: bool,
+    },
+    /// Is the node available?
+    Ping(NodeId),
+    /// Who is down?
+    PingAll,
+    /// Let all nodes report with this period; 0 stops it.
+    Heartbit(Nanos),
+    /// Take the node out of the tree.
+    Remove(NodeId),
+    /// End it as by SIGKILL.
+    Kill(NodeId),
+    /// Stop it as by SIGSTOP.
+    Pause(NodeId),
+    /// Let it go on as by SIGCONT.
+    Resume(NodeId),
+    /// Name all nodes.
+    All,
+    /// Draw the topology.
+    Tree,
+    /// Let time pass (or, without a time, every earlier command be answered) before the next command is looked at.
+    Wait(Option<Nanos>),
+    /// Give this answer when its turn comes.
+    Answer(Outcome),
+}
+
+/// What happens to the control node.
+#[derive(Debug)]
+pub enum ControlInput {
+    /// A command; numbers grow.
+    Submit(u64, Order),
+    /// A further piece of the request of an exec.
+    Piece(u64, RequestPiece),
+    /// An envelope has come from a top-level node.
+    Envelope(LinkId, Envelope),
+    /// The link to a top-level node has ended.
+    Closed(LinkId),
+    /// A node says something on the control plane.
+    FromNode(NodeKey, ControlUp),
+    /// A node's process (or actor) runs.
+    Started(NodeKey, u64),
+    /// A node could not be started.
+    StartFailed(NodeKey, String),
+    /// A node's process (or actor) has ended, in order or not.
+    Died(NodeKey),
+    /// It was stopped, by us or from outside.
+    Stopped(NodeKey),
+    /// It goes on, because of us or from outside.
+    Continued(NodeKey),
+    /// The end is near: no more waiting.
+    Interrupt,
+    /// The end is here: everything that is not answered is answered now.
+    GiveUp,
+    /// A moment that was asked for has come.
+    Wake,
+}
+
+/// What the control node wants done.
+#[derive(Debug)]
+pub enum ControlEffect {
+    /// A command is answered.
+    Answer(u64, Outcome),
+    /// Something to be said unasked.
+    Notice(Notice),
+    /// So many bytes of the request of a streamed exec have been taken; the source may send as many.
+    Taken(u64, usize),
+    /// These bytes of a result are too many for the memory: keep them elsewhere, in order.
+    Spool(u64, Vec<u8>),
+    /// Send an envelope to a top-level node.
+    Send(LinkId, Envelope),
+    /// Say something to a node on the control plane.
+    Control(NodeKey, ControlDown),
+    /// Start a node.
+    Start(NodeSpec),
+    /// Make a link and give each side its end, on the control plane.
+    Connect {
+        /// Its number.
+        link: LinkId,
+        /// The parent.
+        upper: NodeKey,
+        /// The child.
+        lower: NodeKey,
+        /// The child's place.
+        slot: Slot,
+        /// It is to be used at once.
+        active: bool,
+    },
+    /// Close the control node's own end of a link.
+    Close(LinkId),
+    /// As by SIGKILL.
+    Kill(NodeKey),
+    /// As by SIGSTOP.
+    Pause(NodeKey),
+    /// As by SIGCONT.
+    Resume(NodeKey),
+    /// Call again at this time.
+    WakeAt(Nanos),
+}
+
+/// Why the control node wants to look at something at a certain time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    Wait,
+    Create(u64),
+    Relink(u64),
+    Ping(u64),
+    Wave(u64),
+    Silence(NodeId),
+    LastReplies(NodeKey),
+    Session(NodeId),
+    Watch,
+}
+
+pub(super) enum Strike {
+    Kill,
+    Pause,
+    Resume,
+}
+
+/// The control node: the root of the tree, and the one who knows it all.
+pub struct ControlNode {
+    pub(super) config: ControlConfig,
+    pub(super) now: Nanos,
+    pub(super) topology: Topology,
+    pub(super) registry: Registry,
+    pub(super) locks: Locks,
+    /// Commands that change the tree and have not started.
+    pub(super) changes: BTreeMap<u64, Order>,
+    /// pingall, all, tree: they wait for the changes before them, and those behind them wait.
+    pub(super) barriers: BTreeMap<u64, Order>,
+    pub(super) held_by_barrier: BTreeSet<u64>,
+    /// Commands that wait until a node is made or re-linked.
+    pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    /// Commands that change the tree and wait for execs and pings before them, by node.
+    pub(super) waiting_for_work: HashMap<NodeId, BTreeSet<u64>>,
+    /// Commands to be looked at again.
+    pub(super) freed: BTreeSet<u64>,
+    pub(super) creations: BTreeMap<u64, Creation>,
+    pub(super) relinks: BTreeMap<u64, Relink>,
+    pub(super) pings: BTreeMap<u64, PendingPing>,
+    pub(super) waves: BTreeMap<u64, PendingWave>,
+    pub(super) strikes: BTreeMap<(NodeKey, u64), Strike>,
+    /// Where the execs with an open source are.
+    pub(super) open: HashMap<u64, NodeId>,
+    /// Pieces of execs that have not been judged.
+    pub(super) early: HashMap<u64, VecDeque<RequestPiece>>,
+    pub(super) watch: Option<Watch>,
+    /// The links to top-level nodes, and who is at their other ends.
+    pub(super) own_links: HashMap<LinkId, NodeId>,
+    /// Nodes that are being created.
+    pub(super) newborn: HashMap<NodeId, NodeKey>,
+    pub(super) next_incarnation: u64,
+    pub(super) next_link: u64,
+    inbox: VecDeque<(u64, Order)>,
+    waiting: Option<(u64, Option<Nanos>)>,
+    unanswered: usize,
+    deadlines: BTreeSet<(Nanos, Due)>,
+    wake_at: Nanos,
+    pub(super) effects: Vec<ControlEffect>,
+}
+
+impl ControlNode {
+    /// A control node without nodes.
+    pub fn new(config: ControlConfig) -> Self {
+        Self {
+            now: 0,
+            topology: Topology::new(config.topology),
+            config,
+            registry: Registry::default(),
+            locks: Locks::default(),
+            changes: BTreeMap::new(),
+            barriers: BTreeMap::new(),
+            held_by_barrier: BTreeSet::new(),
+            parked: HashMap::new(),
+            waiting_for_work: HashMap::new(),
+            freed: BTreeSet::new(),
+            creations: BTreeMap::new(),
+            relinks: BTreeMap::new(),
+            pings: BTreeMap::new(),
+            waves: BTreeMap::new(),
+            strikes: BTreeMap::new(),
+            open: HashMap::new(),
+            early: HashMap::new(),
+            watch: None,
+            own_links: HashMap::new(),
+            newborn: HashMap::new(),
+            next_incarnation: 1,
+            next_link: 1,
+            inbox: VecDeque::new(),
+            waiting: None,
+            unanswered: 0,
+            deadlines: BTreeSet::new(),
+            wake_at: Nanos::MAX,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).
+    pub fn handle(&mut self, now: Nanos, input: ControlInput) {
+        self.now = now;
+        match input {
+            ControlInput::Submit(op, order) => self.submit(op, order),
+            ControlInput::Piece(op, piece) => self.on_piece(op, piece),
+            ControlInput::Envelope(link, envelope) => self.on_envelope(link, envelope),
+            ControlInput::Closed(link) => self.on_own_link_closed(link),
+            ControlInput::FromNode(key, message) => self.on_node(key, message),
+            ControlInput::Started(key, pid) => self.on_started(key, pid),
+            ControlInput::StartFailed(key, why) => self.on_start_failed(key, &why),
+            ControlInput::Died(key) => self.on_died(key),
+            ControlInput::Stopped(key) => self.on_stopped(key),
+            ControlInput::Continued(key) => self.on_continued(key),
+            ControlInput::Interrupt => self.interrupt(),
+            ControlInput::GiveUp => self.give_up(),
+            ControlInput::Wake => self.wake_at = Nanos::MAX,
+        }
+        self.settle();
+        self.ask_to_be_woken();
+    }
+
+    /// Moves the effects of the last calls to `into`.
+    pub fn take_effects(&mut self, into: &mut Vec<ControlEffect>) {
+        into.append(&mut self.effects);
+    }
+
+    /// How many commands have not been answered.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    /// The command that is waited for with `wait ms`, if any: time passes although nothing happens.
+    pub fn waits_until(&self) -> Option<Nanos> {
+        self.waiting.and_then(|(_, until)| until)
+    }
+
+    /// What is not answered, for a message about a system that does not go on.
+    pub fn describe_unanswered(&self) -> String {
+        format!(
+            "inbox {:?}, changes {:?}, creations {:?}, re-links {:?}, pings {:?}, waves {:?}, busy {:?}, parked {:?}",
+            self.inbox.iter().map(|(op, _)| op).collect::<Vec<_>>(),
+            self.changes,
+            self.creations.keys().collect::<Vec<_>>(),
+            self.relinks.keys().collect::<Vec<_>>(),
+            self.pings.keys().collect::<Vec<_>>(),
+            self.waves.keys().collect::<Vec<_>>(),
+            self.registry.busy,
+            self.parked.len(),
+        )
+    }
+
+    /// Checks what must hold between any two inputs.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        self.topology.check()
+    }
+
+    /// The nodes as they stand: for each its key and whether it is alive.
+    pub fn nodes(&self) -> Vec<(NodeKey, u64, bool)> {
+        let of = |id| self.registry.get(id).map(|entry| (entry.key, entry.pid, entry.life == Life::Up));
+        self.topology.ids().filter_map(of).collect()
+    }
+
+    fn submit(&mut self, op: u64, order: Order) {
+        self.unanswered += 1;
+        if self.waiting.is_some() {
+            self.inbox.push_back((op, order));
+        } else {
+            self.dispatch(op, order);
+        }
+    }
+
+    pub(super) fn dispatch(&mut self, op: u64, order: Order) {
+        match order {
+            Order::Exec { id, .. } | Order::Ping(id) if self.must_wait(id, op) => self.park(id, op, order),
+            Order::Kill(id) | Order::Pause(id) | Order::Resume(id) if self.is_being_created(id, op) => {
+                self.park(id, op, order);
+            }
+            Order::Exec { id, first, complete } => self.exec(op, id, first, complete),
+            Order::Ping(id) => self.ping(op, id),
+            Order::Kill(id) => self.strike(op, id, Strike::Kill),
+            Order::Pause(id) => self.strike(op, id, Strike::Pause),
+            Order::Resume(id) => self.strike(op, id, Strike::Resume),
+            Order::Create { .. } | Order::Remove(_) => self.queue_change(op, order),
+            Order::PingAll | Order::All | Order::Tree => {
+                self.barriers.insert(op, order);
+                self.start_barriers();
+            }
+            Order::Heartbit(period_ns) => self.heartbit(op, period_ns),
+            Order::Wait(ns) => self.wait(op, ns),
+            Order::Answer(outcome) => self.answer(op, outcome),
+        }
+    }
+
+    fn park(&mut self, id: NodeId, op: u64, order: Order) {
+        self.parked.entry(self.parked_at(id, op)).or_default().insert(op, order);
+    }
+
+    /// Answers a command.
+    pub(super) fn answer(&mut self, op: u64, outcome: Outcome) {
+        self.unanswered -= 1;
+        self.effects.push(ControlEffect::Answer(op, outcome));
+    }
+
+    pub(super) fn refuse(&mut self, op: u64, refusal: Refusal) {
+        self.answer(op, Outcome::Refused(refusal));
+    }
+
+    fn wait(&mut self, op: u64, ns: Option<Nanos>) {
+        let until = ns.map(|ns| self.now.saturating_add(ns));
+        self.waiting = Some((op, until));
+        if let Some(until) = until {
+            self.due(until, Due::Wait);
+        }
+    }
+
+    /// Goes on with everything that the last input has freed.
+    fn settle(&mut self) {
+        loop {
+            self.run_deadlines();
+            if let Some(op) = self.freed.pop_first() {
+                self.try_change(op);
+                continue;
+            }
+            self.start_barriers();
+            if !self.freed.is_empty() {
+                continue;
+            }
+            if !self.end_of_wait() {
+                return;
+            }
+        }
+    }
+
+    fn end_of_wait(&mut self) -> bool {
+        let Some((op, until)) = self.waiting else { return false };
+        let over = match until {
+            Some(until) => self.now >= until,
+            None => self.unanswered == self.inbox.len() + 1,
+        };
+        if over {
+            self.waiting = None;
+            self.answer(op, Outcome::Done);
+            while self.waiting.is_none()
+                && let Some((op, order)) = self.inbox.pop_front()
+            {
+                self.dispatch(op, order);
+            }
+        }
+        over
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        if let Some((op, _)) = self.waiting.take() {
+            self.refuse(op, Refusal::Interrupted);
+            while let Some((op, order)) = self.inbox.pop_front() {
+                match order {
+                    Order::Wait(_) => self.refuse(op, Refusal::Interrupted),
+                    order => self.dispatch(op, order),
+                }
+            }
+        }
+    }
+
+    /// Asks for `what` to be looked at when `at` has come.
+    pub(super) fn due(&mut self, at: Nanos, what: Due) {
+        self.deadlines.insert((at, what));
+    }
+
+    fn run_deadlines(&mut self) {
+        while let Some(&(at, what)) = self.deadlines.first()
+            && at <= self.now
+        {
+            self.deadlines.pop_first();
+            match what {
+                Due::Wait => {}
+                Due::Create(op) => self.creation_overdue(op, at),
+                Due::Relink(op) => self.relink_overdue(op, at),
+                Due::Ping(op) => self.ping_overdue(op),
+                Due::Wave(op) => self.wave_overdue(op),
+                Due::Silence(id) => self.check_silence(id),
+                Due::LastReplies(key) => self.last_replies_are_over(key),
+                Due::Session(id) => self.transmit(id),
+                Due::Watch => self.look_around(),
+            }
+        }
+    }
+
+    fn ask_to_be_woken(&mut self) {
+        if let Some(&(at, _)) = self.deadlines.first()
+            && at < self.wake_at
+        {
+            self.wake_at = at;
+            self.effects.push(ControlEffect::WakeAt(at));
+        }
+    }
+
+    fn on_envelope(&mut self, link: LinkId, envelope: Envelope) {
+        match envelope {
+            Envelope::Greeting => self.on_linked(link),
+            Envelope::Reply { from, packet } => self.on_reply(from, packet),
+            Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
+            Envelope::WaveReply { wave, missing, last } => self.on_wave_reply(link, wave, missing, last),
+            Envelope::ChildGone { child } => self.on_child_gone(child),
+            Envelope::Marker { epoch, .. } => self.on_drained(epoch),
+            // The way is being changed, or a death has not been reported yet: what was sent is repeated, or fails then.
+            Envelope::Unroutable { .. } => {}
+            Envelope::Request { .. } | Envelope::Ping { .. } | Envelope::Wave { .. } => {}
+        }
+    }
+
+    fn on_node(&mut self, key: NodeKey, message: ControlUp) {
+        self.heard_from(key);
+        match message {
+            ControlUp::Linked { link } => self.on_linked(link),
+            ControlUp::Switched { epoch } => self.on_switched(epoch, key.id),
+            ControlUp::Drained { epoch } => self.on_drained(epoch),
+            ControlUp::Here { epoch } => self.on_here(epoch, key.id),
+            ControlUp::Beat => {}
+        }
+    }
+
+    fn on_own_link_closed(&mut self, link: LinkId) {
+        self.effects.push(ControlEffect::Close(link));
+        let child = self.own_links.remove(&link).and_then(|id| {
+            self.registry.get(id).filter(|entry| entry.uplink == link).map(|entry| entry.key)
+        });
+        if let Some(child) = child {
+            self.on_child_gone(child);
+        }
+    }
+
+    /// Makes a link between two live nodes, or from us to a node.
+    pub(super) fn connect(&mut self, upper: NodeId, lower: NodeId, slot: Slot, active: bool) -> LinkId {
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        let (upper, lower) = (self.key_of(upper), self.key_of(lower));
+        if upper == NodeKey::CONTROL {
+            self.own_links.insert(link, lower.id);
+        }
+        self.effects.push(ControlEffect::Connect { link, upper, lower, slot, active });
+        link
+    }
+
+    /// The key of a live node, or of the control node.
+    pub(super) fn key_of(&self, id: NodeId) -> NodeKey {
+        let newborn = self.newborn.get(&id).copied();
+        newborn.or_else(|| self.registry.get(id).map(|entry| entry.key)).unwrap_or(NodeKey::CONTROL)
+    }
+
+    /// Says something to a node, or to ourselves.
+    pub(super) fn say(&mut self, id: NodeId, message: ControlDown) {
+        let key = self.key_of(id);
+        if key == NodeKey::CONTROL {
+            self.say_to_ourselves(message);
+        } else {
+            self.effects.push(ControlEffect::Control(key, message));
+        }
+    }
+
+    fn say_to_ourselves(&mut self, message: ControlDown) {
+        match message {
+            ControlDown::Switch { epoch, .. } => self.on_switched(epoch, crate::topology::CONTROL),
+            ControlDown::Ask { epoch } => self.on_here(epoch, crate::topology::CONTROL),
+            ControlDown::Drain { epoch, link, through } => {
+                self.effects.push(ControlEffect::Send(link, Envelope::Marker { epoch, through }));
+            }
+            ControlDown::Unlink { links } => {
+                for link in links {
+                    self.own_links.remove(&link);
+                    self.effects.push(ControlEffect::Close(link));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn last_replies_due(&mut self, key: NodeKey) {
+        self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+    }
+}

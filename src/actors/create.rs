@@ -1,0 +1,243 @@
+//! `create`: a node is started, linked, and then it exists.
+
+use std::collections::BTreeSet;
+
+use super::control_node::{ControlEffect, ControlNode, Due, Order};
+use super::message::{Envelope, LinkId, Nanos, NodeKey, NodeSpec};
+use super::outcome::Outcome;
+use super::registry::{Entry, Life};
+use crate::commands::Refusal;
+use crate::topology::{CONTROL, NodeId, Place};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its process (or actor) is being started.
+    Starting,
+    /// The link to its parent is being made.
+    Linking,
+    /// It comes between two nodes that are linked: see [`Relink`](super::relink::Relink).
+    Inserting,
+    /// A node above is stopped: the new one is asked through the tree whether it can be reached.
+    Asking,
+}
+
+/// A create that is under way.
+pub(super) struct Creation {
+    pub(super) id: NodeId,
+    typed_parent: Option<NodeId>,
+    pub(super) place: Place,
+    pub(super) stage: Stage,
+    pub(super) key: NodeKey,
+    pid: u64,
+    pub(super) link: LinkId,
+    deadline: Nanos,
+}
+
+impl ControlNode {
+    pub(super) fn start_creation(&mut self, op: u64, id: NodeId, parent: Option<NodeId>) {
+        match self.judge_creation(id, parent) {
+            Err(refusal) => {
+                self.refuse(op, refusal);
+                self.release(op);
+            }
+            Ok(place) => {
+                let key = NodeKey { id, incarnation: self.next_incarnation };
+                self.next_incarnation += 1;
+                self.newborn.insert(id, key);
+                let stage = Stage::Starting;
+                let creation = Creation {
+                    id,
+                    typed_parent: parent,
+                    place,
+                    stage,
+                    key,
+                    pid: 0,
+                    link: LinkId(0),
+                    deadline: Nanos::MAX,
+                };
+                self.creations.insert(op, creation);
+                let beat_period_ns = self.beat_period_ns();
+                let lossy_links = self.config.lossy_links;
+                self.effects.push(ControlEffect::Start(NodeSpec { key, lossy_links, beat_period_ns }));
+            }
+        }
+    }
+
+    fn judge_creation(&self, id: NodeId, parent: Option<NodeId>) -> Result<Place, Refusal> {
+        if id == CONTROL || self.registry.is_up(id) {
+            return Err(Refusal::AlreadyExists);
+        }
+        let known = self.registry.get(id).is_some();
+        let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
+        let place = place.map_err(|_| Refusal::ParentNotFound)?;
+        if place.parent != CONTROL && self.is_known_to_be_down(place.parent) {
+            return Err(Refusal::ParentUnavailable);
+        }
+        match place.follower {
+            Some(follower) if self.registry.silent.contains(&follower) => Err(Refusal::NodeInTheWay(follower)),
+            _ => Ok(place),
+        }
+    }
+
+    fn creation_of(&self, key: NodeKey) -> Option<u64> {
+        self.creations.iter().find(|(_, creation)| creation.key == key).map(|(&op, _)| op)
+    }
+
+    pub(super) fn on_started(&mut self, key: NodeKey, pid: u64) {
+        let Some(op) = self.creation_of(key) else { return };
+        let Some(creation) = self.creations.get_mut(&op) else { return };
+        creation.pid = pid;
+        let place = creation.place;
+        if let Some(follower) = place.follower.filter(|&follower| self.registry.is_up(follower)) {
+            creation.stage = Stage::Inserting;
+            self.start_insertion(op, key.id, place.parent, follower);
+            return;
+        }
+        creation.stage = Stage::Linking;
+        let link = self.connect(place.parent, key.id, place.slot, true);
+        self.set_creation_deadline(op);
+        if let Some(creation) = self.creations.get_mut(&op) {
+            creation.link = link;
+        }
+    }
+
+    fn set_creation_deadline(&mut self, op: u64) {
+        let deadline = self.now + self.config.reply_timeout_ns;
+        if let Some(creation) = self.creations.get_mut(&op) {
+            creation.deadline = deadline;
+            self.due(deadline, Due::Create(op));
+        }
+    }
+
+    pub(super) fn on_start_failed(&mut self, key: NodeKey, why: &str) {
+        if let Some(op) = self.creation_of(key) {
+            self.end_creation(op, Refusal::Other(format!("the node could not be started: {why}")));
+        }
+    }
+
+    /// A new link stands.
+    pub(super) fn on_linked(&mut self, link: LinkId) {
+        let mut linking = self.creations.iter();
+        match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
+            Some((&op, creation)) => {
+                let place = creation.place;
+                self.creation_linked(op, place);
+            }
+            None => self.on_relink_linked(link),
+        }
+    }
+
+    fn creation_linked(&mut self, op: u64, place: Place) {
+        if self.registry.stopped.is_empty() || !self.is_below_stopped(place.parent) {
+            self.finish_creation(op);
+            return;
+        }
+        // The new node answers through the tree, or it is not available and neither is its parent.
+        let Some(creation) = self.creations.get_mut(&op) else { return };
+        creation.stage = Stage::Asking;
+        let (key, link) = (creation.key, creation.link);
+        if place.parent == CONTROL {
+            self.effects.push(ControlEffect::Send(link, self.ping_to(key, op)));
+        } else {
+            self.send_ping(self.key_of(place.parent), op);
+        }
+        self.set_creation_deadline(op);
+    }
+
+    fn ping_to(&self, to: NodeKey, nonce: u64) -> Envelope {
+        let route = crate::topology::Route::Only;
+        Envelope::Ping { route, to, nonce }
+    }
+
+    /// An answer to the question of [`creation_linked`](Self::creation_linked).
+    pub(super) fn creation_answered(&mut self, op: u64) -> bool {
+        let asked = self.creations.get(&op).is_some_and(|creation| creation.stage == Stage::Asking);
+        if asked {
+            self.finish_creation(op);
+        }
+        asked
+    }
+
+    pub(super) fn creation_overdue(&mut self, op: u64, at: Nanos) {
+        let Some(creation) = self.creations.get(&op) else { return };
+        if creation.deadline == at && matches!(creation.stage, Stage::Linking | Stage::Asking) {
+            let parent = creation.place.parent;
+            self.mark_silent(parent);
+            self.end_creation(op, Refusal::ParentUnavailable);
+        }
+    }
+
+    /// The node is linked and answers: it exists.
+    pub(super) fn finish_creation(&mut self, op: u64) {
+        let Some(creation) = self.creations.remove(&op) else { return };
+        let Creation { id, place, key, pid, link, .. } = creation;
+        self.newborn.remove(&id);
+        if self.registry.get(id).is_some() {
+            self.fail_execs(id);
+            let moved = self.topology.move_to(id, &place);
+            debug_assert!(moved.is_ok(), "a live parent stands below no dead node");
+        } else {
+            self.topology.insert(id, &place);
+        }
+        let reported = self.registry.get(id).is_some_and(|entry| entry.reported);
+        self.registry.insert(Entry {
+            key,
+            pid,
+            life: Life::Up,
+            stopped: false,
+            uplink: link,
+            last_sign: self.now,
+            reported,
+            work: None,
+        });
+        self.answer(op, Outcome::Created { pid });
+        self.release(op);
+    }
+
+    /// The create fails, and nothing of it remains.
+    pub(super) fn end_creation(&mut self, op: u64, refusal: Refusal) {
+        if self.undo_creation(op).is_some() {
+            self.refuse(op, refusal);
+            self.release(op);
+        }
+    }
+
+    fn undo_creation(&mut self, op: u64) -> Option<Creation> {
+        let creation = self.creations.remove(&op)?;
+        self.newborn.remove(&creation.id);
+        self.effects.push(ControlEffect::Kill(creation.key));
+        if creation.link != LinkId(0) {
+            self.own_links.remove(&creation.link);
+            let links = vec![creation.link];
+            self.say(creation.place.parent, super::message::ControlDown::Unlink { links });
+        }
+        Some(creation)
+    }
+
+    /// What it was planned on has changed: plan it again.
+    pub(super) fn restart_creation(&mut self, op: u64) {
+        if let Some(creation) = self.undo_creation(op) {
+            self.start_again(op, Order::Create { id: creation.id, parent: creation.typed_parent });
+        }
+    }
+
+    /// These nodes have died: creates below them fail.
+    pub(super) fn creations_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
+        let hit: Vec<u64> = self
+            .creations
+            .iter()
+            .filter(|(_, creation)| creation.stage != Stage::Inserting && dead.contains(&creation.place.parent))
+            .map(|(&op, _)| op)
+            .collect();
+        for op in hit {
+            self.end_creation(op, Refusal::ParentUnavailable);
+        }
+    }
+
+    /// A node has ended before it was linked.
+    pub(super) fn newborn_died(&mut self, key: NodeKey) {
+        let Some(op) = self.creation_of(key) else { return };
+        self.abandon_insertion(op);
+        self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
+    }
+}

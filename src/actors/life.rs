@@ -1,0 +1,225 @@
+//! Death and silence: what they do to the nodes below and to what is under way.
+
+use std::collections::BTreeSet;
+
+use super::control_node::{ControlEffect, ControlNode, Order, Strike};
+use super::message::NodeKey;
+use super::outcome::Outcome;
+use super::registry::Life;
+use crate::commands::{ExecError, Refusal};
+use crate::topology::{CONTROL, NodeId};
+
+impl ControlNode {
+    /// kill, pause, resume.
+    pub(super) fn strike(&mut self, op: u64, id: NodeId, strike: Strike) {
+        let Some(entry) = self.registry.get_mut(id) else { return self.refuse(op, Refusal::NotFound) };
+        if entry.life == Life::Dead {
+            return self.refuse(op, Refusal::Unavailable);
+        }
+        let (key, stopped) = (entry.key, entry.stopped);
+        match strike {
+            Strike::Kill => self.bury(id),
+            Strike::Pause if !stopped => {
+                entry.stopped = true;
+                self.registry.stopped.insert(id);
+                self.effects.push(ControlEffect::Pause(key));
+            }
+            Strike::Resume if stopped => self.effects.push(ControlEffect::Resume(key)),
+            Strike::Pause | Strike::Resume => return self.answer(op, Outcome::Done),
+        }
+        self.strikes.insert((key, op), strike);
+    }
+
+    fn answer_strikes(&mut self, key: NodeKey, outcome: impl Fn(&Strike) -> Option<Outcome>) {
+        let of_node = self.strikes.range((key, 0)..=(key, u64::MAX));
+        let answers: Vec<_> =
+            of_node.filter_map(|(&(_, op), strike)| outcome(strike).map(|outcome| (op, outcome))).collect();
+        for (op, outcome) in answers {
+            self.strikes.remove(&(key, op));
+            self.answer(op, outcome);
+        }
+    }
+
+    pub(super) fn on_stopped(&mut self, key: NodeKey) {
+        if let Some(entry) = self.registry.of(key).filter(|entry| entry.life == Life::Up) {
+            entry.stopped = true;
+            self.registry.stopped.insert(key.id);
+        }
+        self.answer_strikes(key, |strike| matches!(strike, Strike::Pause).then_some(Outcome::Done));
+    }
+
+    pub(super) fn on_continued(&mut self, key: NodeKey) {
+        if let Some(entry) = self.registry.of(key) {
+            entry.stopped = false;
+            self.registry.stopped.remove(&key.id);
+            self.end_silence(key.id);
+        }
+        self.answer_strikes(key, |strike| (!matches!(strike, Strike::Kill)).then_some(Outcome::Done));
+    }
+
+    pub(super) fn on_died(&mut self, key: NodeKey) {
+        self.answer_strikes(key, |strike| {
+            Some(if matches!(strike, Strike::Kill) { Outcome::Done } else { Outcome::Refused(Refusal::Unavailable) })
+        });
+        if self.newborn.get(&key.id) == Some(&key) {
+            self.newborn_died(key);
+        } else if self.registry.of(key).is_some_and(|entry| entry.life == Life::Up) {
+            self.bury(key.id);
+        } else if self.registry.of(key).is_some() {
+            self.relinks_after_deaths(&BTreeSet::from([key.id]));
+        }
+    }
+
+    /// The link to a node has ended, and what came over it before has arrived.
+    pub(super) fn on_child_gone(&mut self, key: NodeKey) {
+        let Some(entry) = self.registry.of(key) else { return };
+        if entry.life == Life::Up {
+            // Without its link it can do nothing: it is ended if it has not ended by itself.
+            self.bury(key.id);
+        }
+        self.fail_execs_of_dead_below(key.id);
+    }
+
+    /// The node is dead from now on, and so is everything below it.
+    pub(super) fn bury(&mut self, id: NodeId) {
+        let mut dead = vec![id];
+        if self.topology.contains(id) && !self.is_being_removed(id) {
+            dead.extend(self.topology.descendants(id));
+        }
+        dead.retain(|&node| self.registry.is_up(node));
+        for &node in &dead {
+            self.registry.forget_marks(node);
+            if let Some(entry) = self.registry.get_mut(node) {
+                entry.life = Life::Dead;
+                entry.stopped = false;
+                let key = entry.key;
+                self.effects.push(ControlEffect::Kill(key));
+            }
+            self.fail_pings(node);
+        }
+        let key = self.key_of_registered(id);
+        self.last_replies_due(key);
+        let dead: BTreeSet<NodeId> = dead.into_iter().collect();
+        self.waves_after_deaths(&dead);
+        self.creations_after_deaths(&dead);
+        self.relinks_after_deaths(&dead);
+    }
+
+    fn key_of_registered(&self, id: NodeId) -> NodeKey {
+        self.registry.get(id).map_or(NodeKey::CONTROL, |entry| entry.key)
+    }
+
+    /// No reply that was sent before the death can still be on its way.
+    pub(super) fn last_replies_are_over(&mut self, key: NodeKey) {
+        if self.registry.of(key).is_some() {
+            self.fail_execs_of_dead_below(key.id);
+        }
+    }
+
+    fn fail_execs_of_dead_below(&mut self, id: NodeId) {
+        let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
+        for node in busy {
+            if !self.registry.is_up(node) && self.is_at_or_below(node, id) {
+                self.fail_execs(node);
+            }
+        }
+    }
+
+    fn is_at_or_below(&self, node: NodeId, above: NodeId) -> bool {
+        node == above || (self.topology.contains(node) && self.topology.ancestors(node).any(|id| id == above))
+    }
+
+    /// Dead, or known to be silent, or below such a node.
+    pub(super) fn is_known_to_be_down(&self, id: NodeId) -> bool {
+        if !self.registry.is_up(id) {
+            return true;
+        }
+        if self.registry.silent.is_empty() {
+            return false;
+        }
+        self.registry.silent.contains(&id) || self.topology.ancestors(id).any(|above| self.registry.silent.contains(&above))
+    }
+
+    /// Whether the node, or one above it, was stopped.
+    pub(super) fn is_below_stopped(&self, id: NodeId) -> bool {
+        id != CONTROL && self.registry.stopped.iter().any(|&stopped| self.is_at_or_below(id, stopped))
+    }
+
+    pub(super) fn mark_silent(&mut self, id: NodeId) {
+        if self.registry.is_up(id) {
+            self.registry.silent.insert(id);
+        }
+    }
+
+    /// A sign of life on the control plane.
+    pub(super) fn heard_from(&mut self, key: NodeKey) {
+        let now = self.now;
+        if let Some(entry) = self.registry.of(key) {
+            entry.last_sign = now;
+            if self.registry.silent.contains(&key.id) {
+                self.end_silence(key.id);
+            }
+        }
+    }
+
+    /// A sign of life that has come through the tree tells of everybody on its way.
+    pub(super) fn heard_through_the_tree(&mut self, key: NodeKey) {
+        self.heard_from(key);
+        if !self.registry.silent.is_empty() && self.topology.contains(key.id) {
+            let above: Vec<NodeId> = self.topology.ancestors(key.id).collect();
+            let silent = above.into_iter().filter(|id| self.registry.silent.contains(id)).collect::<Vec<_>>();
+            silent.into_iter().for_each(|id| self.end_silence(id));
+        }
+    }
+
+    /// The silence of a node ends, and with it that of all below it.
+    pub(super) fn end_silence(&mut self, id: NodeId) {
+        let ended = self.registry.silent.iter().copied().filter(|&silent| self.is_at_or_below(silent, id));
+        let ended: Vec<NodeId> = ended.collect();
+        ended.iter().for_each(|node| {
+            self.registry.silent.remove(node);
+        });
+    }
+
+    /// After a re-link: whatever was under way below these nodes is sent again.
+    pub(super) fn repeat_what_was_lost(&mut self, moved: &[NodeId]) {
+        let below = |node: &NodeId| moved.iter().any(|&above| self.is_at_or_below(*node, above));
+        let busy: Vec<NodeId> = self.registry.busy.iter().copied().filter(below).collect();
+        let pinged: BTreeSet<NodeId> = self.pings.values().map(|ping| ping.id).filter(below).collect();
+        busy.into_iter().for_each(|id| self.repeat(id));
+        pinged.into_iter().for_each(|id| self.repeat_pings(id));
+    }
+
+    /// The end: everything that is not answered is answered.
+    pub(super) fn give_up(&mut self) {
+        self.interrupt();
+        let pings: Vec<u64> = self.pings.keys().copied().collect();
+        pings.into_iter().for_each(|op| self.ping_overdue(op));
+        let waves: Vec<u64> = self.waves.keys().copied().collect();
+        waves.into_iter().for_each(|op| self.end_wave(op));
+        let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
+        busy.into_iter().for_each(|id| self.fail_execs(id));
+        for (_, parked) in std::mem::take(&mut self.parked) {
+            for (op, order) in parked {
+                self.refuse_order(op, &order);
+            }
+        }
+        let changes = std::mem::take(&mut self.changes);
+        let barriers = std::mem::take(&mut self.barriers);
+        changes.into_iter().chain(barriers).for_each(|(op, order)| self.refuse_order(op, &order));
+        let running: BTreeSet<u64> = self.creations.keys().chain(self.relinks.keys()).copied().collect();
+        self.creations.clear();
+        self.relinks.clear();
+        running.into_iter().for_each(|op| self.refuse(op, Refusal::Interrupted));
+        let strikes: Vec<u64> = std::mem::take(&mut self.strikes).into_keys().map(|(_, op)| op).collect();
+        strikes.into_iter().for_each(|op| self.answer(op, Outcome::Done));
+    }
+
+    fn refuse_order(&mut self, op: u64, order: &Order) {
+        match order {
+            Order::Exec { id, .. } => self.answer(op, Outcome::Exec { id: *id, result: Err(ExecError::Unavailable) }),
+            Order::Ping(_) => self.answer(op, Outcome::Ping(false)),
+            _ => self.refuse(op, Refusal::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The order in which commands that change the tree take effect: claims on nodes, in the order of input.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::topology::NodeId;
+
+/// How a command that changes the tree touches a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// A child is hung below it; several commands may do that at the same time.
+    Attach,
+    /// It is made, moved or ended, or its neighbours change.
+    Whole,
+}
+
+#[derive(Default)]
+struct Queue {
+    whole: BTreeSet<u64>,
+    attach: BTreeSet<u64>,
+}
+
+/// Who claims which node. Commands are named by their numbers, which grow in the order of input.
+///
+/// A command may start when nothing before it, and nothing that runs, claims one of its nodes in a way that
+/// conflicts. Only the fronts of queues are ever looked at again, so that long queues cost no more.
+#[derive(Default)]
+pub(super) struct Locks {
+    queues: HashMap<NodeId, Queue>,
+    claims: BTreeMap<u64, BTreeMap<NodeId, Claim>>,
+    running: BTreeSet<u64>,
+}
+
+impl Locks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// The first command that is not done.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.claims.keys().next().copied()
+    }
+
+    /// Takes a place in the queues of these nodes, in place of those it had; appends to `freed` whom that lets go on.
+    pub(super) fn claim(&mut self, op: u64, claims: BTreeMap<NodeId, Claim>, freed: &mut BTreeSet<u64>) {
+        if self.claims.get(&op) == Some(&claims) {
+            return;
+        }
+        self.leave(op, freed);
+        for (&node, &claim) in &claims {
+            let queue = self.queues.entry(node).or_default();
+            match claim {
+                Claim::Attach => queue.attach.insert(op),
+                Claim::Whole => queue.whole.insert(op),
+            };
+        }
+        self.claims.insert(op, claims);
+    }
+
+    /// Whether nothing stands in its way.
+    pub(super) fn may_start(&self, op: u64) -> bool {
+        self.claims.get(&op).is_none_or(|claims| claims.iter().all(|(&node, &claim)| self.is_free(node, claim, op)))
+    }
+
+    fn is_free(&self, node: NodeId, claim: Claim, op: u64) -> bool {
+        let Some(queue) = self.queues.get(&node) else { return true };
+        let before = |set: &BTreeSet<u64>| {
+            set.first().is_some_and(|&first| first < op)
+                // One that came later can only run already where this one claimed the node after it.
+                || set.range(op + 1..).any(|later| self.running.contains(later))
+        };
+        !before(&queue.whole) && (claim == Claim::Attach || !before(&queue.attach))
+    }
+
+    pub(super) fn start(&mut self, op: u64) {
+        self.running.insert(op);
+    }
+
+    /// The command has not started after all; it keeps its places.
+    pub(super) fn stop(&mut self, op: u64) {
+        self.running.remove(&op);
+    }
+
+    /// The command is done; appends to `freed` whom that lets go on.
+    pub(super) fn release(&mut self, op: u64, freed: &mut BTreeSet<u64>) -> Vec<NodeId> {
+        self.running.remove(&op);
+        self.leave(op, freed)
+    }
+
+    fn leave(&mut self, op: u64, freed: &mut BTreeSet<u64>) -> Vec<NodeId> {
+        let Some(claims) = self.claims.remove(&op) else { return Vec::new() };
+        for (&node, &claim) in &claims {
+            let Some(queue) = self.queues.get_mut(&node) else { continue };
+            queue.whole.remove(&op);
+            queue.attach.remove(&op);
+            let first_whole = queue.whole.first().copied();
+            freed.extend(first_whole);
+            if claim == Claim::Whole {
+                freed.extend(queue.attach.range(..first_whole.unwrap_or(u64::MAX)));
+            }
+            if queue.whole.is_empty() && queue.attach.is_empty() {
+                self.queues.remove(&node);
+            }
+        }
+        claims.into_keys().collect()
+    }
+
+    /// Whether a command before `op` makes, moves or ends this node, or its neighbours.
+    pub(super) fn is_claimed_before(&self, node: NodeId, op: u64) -> bool {
+        self.queues.get(&node).is_some_and(|queue| queue.whole.first().is_some_and(|&first| first < op))
+    }
+
+    /// The commands before `op` that claim the whole node.
+    pub(super) fn whole_before(&self, node: NodeId, op: u64) -> impl Iterator<Item = u64> + '_ {
+        self.queues.get(&node).into_iter().flat_map(move |queue| queue.whole.range(..op).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(of: &[(NodeId, Claim)]) -> BTreeMap<NodeId, Claim> {
+        of.iter().copied().collect()
+    }
+
+    #[test]
+    fn attaches_share_a_node_and_a_whole_claim_waits_for_them() {
+        let (mut locks, mut freed) = (Locks::default(), BTreeSet::new());
+        locks.claim(1, claims(&[(7, Claim::Attach), (1, Claim::Whole)]), &mut freed);
+        locks.claim(2, claims(&[(7, Claim::Attach), (2, Claim::Whole)]), &mut freed);
+        locks.claim(3, claims(&[(7, Claim::Whole)]), &mut freed);
+        locks.claim(4, claims(&[(7, Claim::Attach), (4, Claim::Whole)]), &mut freed);
+        assert_eq!([1, 2, 3, 4].map(|op| locks.may_start(op)), [true, true, false, false]);
+        locks.start(1);
+        locks.start(2);
+        locks.release(1, &mut freed);
+        locks.release(2, &mut freed);
+        assert!(freed.contains(&3) && locks.may_start(3) && !locks.may_start(4));
+        freed.clear();
+        locks.release(3, &mut freed);
+        assert!(freed.contains(&4) && locks.may_start(4));
+    }
+
+    #[test]
+    fn a_claim_made_late_waits_for_what_runs() {
+        let (mut locks, mut freed) = (Locks::default(), BTreeSet::new());
+        locks.claim(1, claims(&[(1, Claim::Whole)]), &mut freed);
+        locks.claim(2, claims(&[(2, Claim::Whole)]), &mut freed);
+        locks.start(2);
+        locks.claim(1, claims(&[(1, Claim::Whole), (2, Claim::Whole)]), &mut freed);
+        assert!(!locks.may_start(1));
+        locks.release(2, &mut freed);
+        assert!(freed.contains(&1) && locks.may_start(1) && locks.first() == Some(1));
+    }
+}

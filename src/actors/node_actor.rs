@@ -1,0 +1,262 @@
+//! The thin actix shell around a computing node: it holds the addresses, and performs the node's effects.
+
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
+
+use super::computing_node::{ComputingNode, NodeEffect, NodeInput};
+use super::execution::{LongJob, LongResult};
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, Role, Side};
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct End {
+    /// The link.
+    pub link: LinkId,
+    /// Which of its ends.
+    pub side: Side,
+}
+
+/// What comes out of a link at one of its ends.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Frame {
+    /// Where it comes out.
+    pub to: End,
+    /// What it is.
+    pub event: LinkEvent,
+}
+
+/// What a link does at one of its ends.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// It brings an envelope.
+    Envelope(Envelope),
+    /// It has ended; nothing comes any more.
+    Closed,
+}
+
+/// What a node says on the control plane.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FromNode {
+    /// Who says it.
+    pub from: NodeKey,
+    /// What it says.
+    pub message: ControlUp,
+}
+
+/// What comes to a node otherwise than over its links.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum NodeMail {
+    /// The control node says something; where it speaks of a new link, with the address of the other end.
+    Control(ControlDown, Option<Recipient<Frame>>),
+    /// A long job has ended.
+    LongDone(LongResult),
+    /// A moment that the node asked for has come.
+    Wake,
+    /// The gate has been opened or closed for good.
+    GateMoved,
+}
+
+/// Whether anything of a node is to be seen. A mode sets it from outside, as the kernel does with a process.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<AtomicU8>);
+
+impl Gate {
+    const RUNNING: u8 = 0;
+    const STOPPED: u8 = 1;
+    const DEAD: u8 = 2;
+
+    /// As by SIGSTOP: what comes is kept until the node goes on.
+    pub fn stop(&self) {
+        self.0.fetch_or(Self::STOPPED, Ordering::Release);
+    }
+
+    /// As by SIGCONT; the node must then be told [`NodeMail::GateMoved`].
+    pub fn go_on(&self) {
+        self.0.fetch_and(!Self::STOPPED, Ordering::Release);
+    }
+
+    /// As by SIGKILL: nothing of the node is seen from now on, whatever waits in its mailbox.
+    pub fn kill(&self) {
+        self.0.fetch_or(Self::DEAD, Ordering::Release);
+    }
+
+    fn state(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What a mode does for the nodes on one arbiter.
+pub trait NodeHost {
+    /// The time on the mode's monotonic clock.
+    fn now(&self) -> Nanos;
+    /// Sends [`NodeMail::Wake`] at that time.
+    fn wake_at(&self, node: NodeKey, at: Nanos);
+    /// The node has closed its end of a link.
+    fn close(&self, node: NodeKey, end: End);
+    /// Runs a job that takes long and sends [`NodeMail::LongDone`].
+    fn run_long(&self, node: NodeKey, job: LongJob);
+    /// The node has ended: in order, or because its command set panicked.
+    fn ended(&self, node: NodeKey);
+    /// An envelope has come to a node.
+    fn delivered(&self, _to: NodeKey, _link: LinkId, _envelope: &Envelope) {}
+}
+
+enum Mail {
+    Frame(Frame),
+    Other(NodeMail),
+}
+
+/// A computing node as an actor: its state machine, and the addresses of its parent, its children and the control node.
+pub struct NodeActor {
+    node: ComputingNode,
+    control: Recipient<FromNode>,
+    parent: Option<(LinkId, Recipient<Frame>)>,
+    others: BTreeMap<LinkId, (Side, Recipient<Frame>)>,
+    host: Rc<dyn NodeHost>,
+    gate: Gate,
+    stash: VecDeque<Mail>,
+    effects: Vec<NodeEffect>,
+}
+
+impl NodeActor {
+    /// The actor of a node.
+    pub fn new(node: ComputingNode, control: Recipient<FromNode>, host: Rc<dyn NodeHost>, gate: Gate) -> Self {
+        let (parent, others) = (None, BTreeMap::new());
+        Self { node, control, parent, others, host, gate, stash: VecDeque::new(), effects: Vec::new() }
+    }
+
+    fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
+        match self.gate.state() {
+            Gate::RUNNING => {
+                while let Some(earlier) = self.stash.pop_front() {
+                    self.take(earlier, context);
+                }
+                self.take(mail, context);
+            }
+            Gate::STOPPED => self.stash.push_back(mail),
+            _ => context.stop(),
+        }
+    }
+
+    fn take(&mut self, mail: Mail, context: &mut Context<Self>) {
+        let input = match mail {
+            Mail::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
+                self.host.delivered(self.node.key(), to.link, &envelope);
+                NodeInput::Envelope(to.link, envelope)
+            }
+            Mail::Frame(Frame { to, event: LinkEvent::Closed }) => NodeInput::Closed(to.link),
+            Mail::Other(NodeMail::Control(message, address)) => {
+                self.learn(&message, address);
+                NodeInput::Control(message)
+            }
+            Mail::Other(NodeMail::LongDone(result)) => NodeInput::LongDone(result),
+            Mail::Other(NodeMail::Wake) => NodeInput::Wake,
+            Mail::Other(NodeMail::GateMoved) => return,
+        };
+        let now = self.host.now();
+        // A panic in a command set is the death of the node, and of nothing else.
+        match catch_unwind(AssertUnwindSafe(|| self.node.handle(now, input))) {
+            Ok(()) => self.perform(context),
+            Err(panic) => {
+                tracing::error!(node = self.node.key().id, panic = panic_text(&*panic), "the command set panicked");
+                self.end(context);
+            }
+        }
+    }
+
+    fn learn(&mut self, message: &ControlDown, address: Option<Recipient<Frame>>) {
+        if let (ControlDown::Link { link, role, .. }, Some(address)) = (message, address) {
+            match role {
+                Role::Parent if self.parent.is_none() => self.parent = Some((*link, address)),
+                Role::Parent => drop(self.others.insert(*link, (Side::Upper, address))),
+                Role::Child { .. } => drop(self.others.insert(*link, (Side::Lower, address))),
+            }
+        }
+    }
+
+    fn perform(&mut self, context: &mut Context<Self>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.node.take_effects(&mut effects);
+        let key = self.node.key();
+        for effect in effects.drain(..) {
+            match effect {
+                NodeEffect::Send(link, envelope) => self.send(link, envelope),
+                NodeEffect::Control(message) => self.control.do_send(FromNode { from: key, message }),
+                NodeEffect::WakeAt(at) => self.host.wake_at(key, at),
+                NodeEffect::Close(link) => self.close(link),
+                NodeEffect::Long(job) => self.host.run_long(key, job),
+                NodeEffect::End => self.end(context),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn send(&self, link: LinkId, envelope: Envelope) {
+        let (side, address) = match &self.parent {
+            Some((parent, address)) if *parent == link => (Side::Upper, address),
+            _ => match self.others.get(&link) {
+                Some((side, address)) => (*side, address),
+                None => return,
+            },
+        };
+        address.do_send(Frame { to: End { link, side }, event: LinkEvent::Envelope(envelope) });
+    }
+
+    fn close(&mut self, link: LinkId) {
+        let far_side = if self.parent.as_ref().is_some_and(|(parent, _)| *parent == link) {
+            self.parent = None;
+            Some(Side::Upper)
+        } else {
+            self.others.remove(&link).map(|(side, _)| side)
+        };
+        if let Some(side) = far_side {
+            self.host.close(self.node.key(), End { link, side: side.other() });
+        }
+    }
+
+    fn end(&mut self, context: &mut Context<Self>) {
+        self.gate.kill();
+        self.host.ended(self.node.key());
+        context.stop();
+    }
+}
+
+impl Actor for NodeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        // The bounds are those of the sessions; a mailbox that refuses would lose what they count on.
+        context.set_mailbox_capacity(usize::MAX >> 8);
+        self.perform(context);
+    }
+}
+
+impl Handler<Frame> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, frame: Frame, context: &mut Self::Context) {
+        self.on_mail(Mail::Frame(frame), context);
+    }
+}
+
+impl Handler<NodeMail> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: NodeMail, context: &mut Self::Context) {
+        self.on_mail(Mail::Other(mail), context);
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}

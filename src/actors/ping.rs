@@ -1,0 +1,159 @@
+//! `ping` and `pingall`: nodes are asked through the tree.
+
+use std::collections::BTreeSet;
+
+use super::control_node::{ControlEffect, ControlNode, Due};
+use super::message::{Envelope, LinkId, NodeKey};
+use super::outcome::Outcome;
+use crate::commands::Refusal;
+use crate::topology::{CONTROL, NodeId, Route};
+
+pub(super) struct PendingPing {
+    pub(super) id: NodeId,
+}
+
+/// A pingall that is under way.
+pub(super) struct PendingWave {
+    /// The top-level nodes that have not answered.
+    awaited: BTreeSet<NodeId>,
+    missing: BTreeSet<NodeId>,
+}
+
+impl ControlNode {
+    pub(super) fn ping(&mut self, op: u64, id: NodeId) {
+        let Some(entry) = self.registry.get(id) else { return self.refuse(op, Refusal::NotFound) };
+        let key = entry.key;
+        if !self.registry.is_up(id) {
+            return self.answer(op, Outcome::Ping(false));
+        }
+        self.pings.insert(op, PendingPing { id });
+        if let Some(work) = self.work(id) {
+            work.pings.push(op);
+        }
+        self.due(self.now + self.config.reply_timeout_ns, Due::Ping(op));
+        self.send_ping(key, op);
+    }
+
+    /// The link to the top-level node above `id`, and the route from there on.
+    pub(super) fn way_to(&self, id: NodeId) -> Option<(LinkId, Route)> {
+        let first = self.registry.get(self.topology.first_hop(id)?)?;
+        Some((first.uplink, self.topology.route(id)?))
+    }
+
+    pub(super) fn send_ping(&mut self, to: NodeKey, nonce: u64) {
+        if let Some((link, route)) = self.way_to(to.id) {
+            self.effects.push(ControlEffect::Send(link, Envelope::Ping { route, to, nonce }));
+        }
+    }
+
+    pub(super) fn on_pong(&mut self, from: NodeKey, nonce: u64) {
+        self.heard_through_the_tree(from);
+        if self.creation_answered(nonce) || self.relink_answered(nonce) {
+            return;
+        }
+        if self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
+            self.end_ping(nonce, true);
+        }
+    }
+
+    fn end_ping(&mut self, op: u64, available: bool) {
+        let Some(ping) = self.pings.remove(&op) else { return };
+        if let Some(work) = self.work(ping.id) {
+            work.pings.retain(|&other| other != op);
+        }
+        self.answer(op, Outcome::Ping(available));
+        self.work_done(ping.id);
+    }
+
+    pub(super) fn ping_overdue(&mut self, op: u64) {
+        if let Some(ping) = self.pings.get(&op) {
+            self.mark_silent(ping.id);
+            self.end_ping(op, false);
+        }
+    }
+
+    /// The node is gone: whoever asks for it need not wait.
+    pub(super) fn fail_pings(&mut self, id: NodeId) {
+        let work = self.registry.get_mut(id).and_then(|entry| entry.work.as_mut());
+        let pings = work.map(|work| std::mem::take(&mut work.pings)).unwrap_or_default();
+        pings.into_iter().for_each(|op| self.end_ping(op, false));
+    }
+
+    /// Asks again where the way has changed.
+    pub(super) fn repeat_pings(&mut self, id: NodeId) {
+        let Some(entry) = self.registry.get(id) else { return };
+        let key = entry.key;
+        let pings = entry.work.as_ref().map(|work| work.pings.clone()).unwrap_or_default();
+        pings.into_iter().for_each(|op| self.send_ping(key, op));
+    }
+
+    pub(super) fn start_wave(&mut self, op: u64) {
+        let timeout = self.config.reply_timeout_ns;
+        let top: Vec<NodeId> = self.topology.children(CONTROL).map(|(_, id)| id).collect();
+        let top: Vec<NodeId> = top.into_iter().filter(|&id| self.registry.is_up(id)).collect();
+        self.waves.insert(op, PendingWave { awaited: top.iter().copied().collect(), missing: BTreeSet::new() });
+        if top.is_empty() {
+            return self.end_wave(op);
+        }
+        let step_ns = timeout / (2 * self.topology.height().max(1) as u64);
+        let wave = Envelope::Wave { wave: op, budget_ns: timeout.saturating_sub(step_ns), step_ns };
+        for id in top {
+            if let Some(entry) = self.registry.get(id) {
+                self.effects.push(ControlEffect::Send(entry.uplink, wave.clone()));
+            }
+        }
+        self.due(self.now + timeout, Due::Wave(op));
+    }
+
+    pub(super) fn on_wave_reply(&mut self, link: LinkId, wave: u64, missing: Vec<NodeId>, last: bool) {
+        let Some(&child) = self.own_links.get(&link) else { return };
+        let key = self.key_of(child);
+        self.heard_from(key);
+        let Some(pending) = self.waves.get_mut(&wave) else { return };
+        pending.missing.extend(missing);
+        if last {
+            pending.awaited.remove(&child);
+            if pending.awaited.is_empty() {
+                self.end_wave(wave);
+            }
+        }
+    }
+
+    pub(super) fn wave_overdue(&mut self, op: u64) {
+        if self.waves.contains_key(&op) {
+            self.end_wave(op);
+        }
+    }
+
+    /// Nodes that have died are not waited for.
+    pub(super) fn waves_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
+        for pending in self.waves.values_mut() {
+            pending.awaited.retain(|id| !dead.contains(id));
+        }
+        let complete: Vec<u64> =
+            self.waves.iter().filter(|(_, wave)| wave.awaited.is_empty()).map(|(&op, _)| op).collect();
+        complete.into_iter().for_each(|op| self.end_wave(op));
+    }
+
+    pub(super) fn end_wave(&mut self, op: u64) {
+        let Some(wave) = self.waves.remove(&op) else { return };
+        let mut down: BTreeSet<NodeId> = self.topology.ids().filter(|&id| !self.registry.is_up(id)).collect();
+        for root in wave.awaited.into_iter().chain(wave.missing) {
+            if down.insert(root) && self.topology.contains(root) && !pingall_forgets_descendants() {
+                down.extend(self.topology.descendants(root));
+            }
+        }
+        self.answer(op, Outcome::PingAll(down.into_iter().collect()));
+        self.barrier_done();
+    }
+}
+
+#[cfg(feature = "testing")]
+fn pingall_forgets_descendants() -> bool {
+    crate::planted::is_planted(crate::planted::Bug::PingallWithoutDescendants)
+}
+
+#[cfg(not(feature = "testing"))]
+fn pingall_forgets_descendants() -> bool {
+    false
+}

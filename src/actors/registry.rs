@@ -1,0 +1,128 @@
+//! What the control node knows of each computing node.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use super::message::{LinkId, Nanos, NodeKey, ReplyPiece, RequestPiece};
+use super::outcome::{Collected, ExecOutcome};
+use super::session::{Session, SessionConfig};
+use crate::topology::NodeId;
+
+/// What has become of a created node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Up,
+    Dead,
+}
+
+pub(super) struct Entry {
+    pub(super) key: NodeKey,
+    pub(super) pid: u64,
+    pub(super) life: Life,
+    /// It was stopped as by SIGSTOP.
+    pub(super) stopped: bool,
+    /// The link to its parent; its old one while it is re-linked.
+    pub(super) uplink: LinkId,
+    /// When something came from it for the last time.
+    pub(super) last_sign: Nanos,
+    /// A notice has said that it is unavailable.
+    pub(super) reported: bool,
+    /// What is under way for it; made with the first exec or ping.
+    pub(super) work: Option<Box<Work>>,
+}
+
+/// What is under way for a node.
+pub(super) struct Work {
+    pub(super) session: Session<RequestPiece, ReplyPiece>,
+    /// In the order of their commands.
+    pub(super) execs: VecDeque<PendingExec>,
+    /// How many of `execs` have been handed to the session completely.
+    pub(super) handed_over: usize,
+    /// The pings that wait for an answer.
+    pub(super) pings: Vec<u64>,
+    /// A deadline for its silence is set.
+    pub(super) watched: bool,
+    /// When it was asked for a sign of life that has not come.
+    pub(super) probed_at: Option<Nanos>,
+}
+
+impl Work {
+    pub(super) fn new(config: SessionConfig) -> Self {
+        Self {
+            session: Session::new(config),
+            execs: VecDeque::new(),
+            handed_over: 0,
+            pings: Vec::new(),
+            watched: false,
+            probed_at: None,
+        }
+    }
+
+    pub(super) fn exec(&mut self, op: u64) -> Option<&mut PendingExec> {
+        let at = self.execs.binary_search_by_key(&op, |exec| exec.op).ok()?;
+        self.execs.get_mut(at)
+    }
+
+    /// The first command that is not answered.
+    pub(super) fn first(&self) -> Option<u64> {
+        let exec = self.execs.front().map(|exec| exec.op);
+        exec.into_iter().chain(self.pings.iter().copied()).min()
+    }
+}
+
+pub(super) struct PendingExec {
+    pub(super) op: u64,
+    /// What has not been handed to the session.
+    pub(super) first: Option<RequestPiece>,
+    pub(super) rest: VecDeque<RequestPiece>,
+    /// No more pieces come from the source.
+    pub(super) complete: bool,
+    pub(super) reply: Collected,
+    /// The answer, which waits for those before it.
+    pub(super) answer: Option<ExecOutcome>,
+}
+
+/// The nodes that were created and not removed.
+#[derive(Default)]
+pub(super) struct Registry {
+    entries: HashMap<NodeId, Entry>,
+    /// Alive, as far as anyone knows, but they let a reply timeout pass.
+    pub(super) silent: BTreeSet<NodeId>,
+    pub(super) stopped: BTreeSet<NodeId>,
+    /// Nodes with execs that are not answered.
+    pub(super) busy: BTreeSet<NodeId>,
+}
+
+impl Registry {
+    pub(super) fn get(&self, id: NodeId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    /// The entry of this very incarnation.
+    pub(super) fn of(&mut self, key: NodeKey) -> Option<&mut Entry> {
+        self.entries.get_mut(&key.id).filter(|entry| entry.key == key)
+    }
+
+    pub(super) fn is_up(&self, id: NodeId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.life == Life::Up)
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        self.forget_marks(entry.key.id);
+        self.entries.insert(entry.key.id, entry)
+    }
+
+    pub(super) fn remove(&mut self, id: NodeId) -> Option<Entry> {
+        self.forget_marks(id);
+        self.busy.remove(&id);
+        self.entries.remove(&id)
+    }
+
+    pub(super) fn forget_marks(&mut self, id: NodeId) {
+        self.silent.remove(&id);
+        self.stopped.remove(&id);
+    }
+}

@@ -1,0 +1,510 @@
+//! Re-linking: `remove`, and `create` between two linked nodes. Ask, prepare, switch, drain, commit.
+//!
+//! Until the first switch is ordered, any death or silence undoes everything; from then on it goes forward.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::control_node::{ControlEffect, ControlNode, Due, Order};
+use super::create::Stage as CreateStage;
+use super::message::{ControlDown, LinkId, Nanos, NodeKey};
+use super::outcome::Outcome;
+use super::registry::Life;
+use crate::commands::Refusal;
+use crate::topology::{CONTROL, Move, NodeId, Slot};
+
+/// How far a re-link has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Everybody whose links will change is asked.
+    Asking,
+    /// The new links are made, unused.
+    Preparing,
+    /// From here on it goes forward: the nodes switch to the new links.
+    Switching,
+    /// A marker passes through the old way.
+    Draining,
+    /// The old links are closed; a removed node ends.
+    Ending,
+}
+
+/// A link that is to be made: the node below gets a new parent.
+struct NewLink {
+    upper: NodeId,
+    lower: NodeId,
+    slot: Slot,
+    link: LinkId,
+    /// What it replaces at the node below.
+    old: Option<LinkId>,
+}
+
+/// What one node is told to switch.
+#[derive(Default)]
+struct Switch {
+    activate: Vec<LinkId>,
+    retire: Vec<LinkId>,
+}
+
+pub(super) struct Relink {
+    stage: Stage,
+    epoch: u64,
+    /// The removed node, or the inserted one.
+    subject: NodeId,
+    subject_key: NodeKey,
+    removes: bool,
+    parent: NodeId,
+    links: Vec<NewLink>,
+    /// Dead nodes that live ones would come to stand below.
+    blocked: BTreeSet<NodeId>,
+    awaited: BTreeSet<NodeId>,
+    awaited_links: BTreeSet<LinkId>,
+    /// The removed node must answer through the tree.
+    reached: bool,
+    groups: VecDeque<BTreeMap<NodeId, Switch>>,
+    deadline: Nanos,
+}
+
+impl Relink {
+    fn touches(&self, id: NodeId) -> bool {
+        id == self.subject || id == self.parent || self.links.iter().any(|link| link.upper == id || link.lower == id)
+    }
+}
+
+impl ControlNode {
+    pub(super) fn start_removal(&mut self, op: u64, id: NodeId) {
+        let refusal = match self.registry.get(id) {
+            None => Some(Refusal::NotFound),
+            Some(_) if self.is_known_to_be_down(id) => Some(Refusal::Unavailable),
+            Some(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            self.refuse(op, refusal);
+            self.release(op);
+            return;
+        }
+        let moves = self.topology.plan_removal(id);
+        let parent = self.topology.parent(id).unwrap_or(CONTROL);
+        let mut relink = self.new_relink(op, id, parent, true);
+        relink.blocked = self.in_the_way(&moves);
+        relink.awaited = self.to_be_asked(id, parent, &moves);
+        relink.reached = false;
+        relink.links = moves.iter().filter_map(|step| self.planned_link(step)).collect();
+        let (epoch, asked) = (relink.epoch, relink.awaited.clone());
+        self.relinks.insert(op, relink);
+        self.set_relink_deadline(op);
+        for node in asked {
+            self.say(node, ControlDown::Ask { epoch });
+        }
+        self.send_ping(self.key_of(id), op);
+    }
+
+    /// `create` between a live node and its live follower.
+    pub(super) fn start_insertion(&mut self, op: u64, id: NodeId, parent: NodeId, follower: NodeId) {
+        let mut relink = self.new_relink(op, id, parent, false);
+        let old = self.registry.get(follower).map(|entry| entry.uplink);
+        relink.links = vec![
+            NewLink { upper: parent, lower: id, slot: Slot::Any, link: LinkId(0), old: None },
+            NewLink { upper: id, lower: follower, slot: Slot::Any, link: LinkId(0), old },
+        ];
+        relink.awaited = BTreeSet::from([parent, follower]);
+        let (epoch, asked) = (relink.epoch, relink.awaited.clone());
+        self.relinks.insert(op, relink);
+        self.set_relink_deadline(op);
+        for node in asked {
+            self.say(node, ControlDown::Ask { epoch });
+        }
+    }
+
+    fn new_relink(&mut self, op: u64, subject: NodeId, parent: NodeId, removes: bool) -> Relink {
+        Relink {
+            stage: Stage::Asking,
+            // The number of the command, made unlike that of an attempt before it.
+            epoch: op << 16 | (self.next_link & 0xffff),
+            subject,
+            subject_key: self.key_of(subject),
+            removes,
+            parent,
+            links: Vec::new(),
+            blocked: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            awaited_links: BTreeSet::new(),
+            reached: true,
+            groups: VecDeque::new(),
+            deadline: Nanos::MAX,
+        }
+    }
+
+    fn planned_link(&self, step: &Move) -> Option<NewLink> {
+        let entry = self.registry.get(step.node).filter(|entry| entry.life == Life::Up)?;
+        let (upper, lower, slot) = (step.parent, step.node, step.slot);
+        Some(NewLink { upper, lower, slot, link: LinkId(0), old: Some(entry.uplink) })
+    }
+
+    fn in_the_way(&self, moves: &[Move]) -> BTreeSet<NodeId> {
+        let live = moves.iter().filter(|step| self.registry.is_up(step.node));
+        live.map(|step| step.parent).filter(|&parent| parent != CONTROL && !self.registry.is_up(parent)).collect()
+    }
+
+    /// The live nodes whose parent or set of children changes, but for the removed one, which is asked through the tree.
+    fn to_be_asked(&self, id: NodeId, parent: NodeId, moves: &[Move]) -> BTreeSet<NodeId> {
+        let mut asked = BTreeSet::from([parent]);
+        for step in moves {
+            asked.extend([step.node, step.parent]);
+            asked.extend(self.topology.parent(step.node));
+        }
+        asked.remove(&id);
+        asked.retain(|&node| node == CONTROL || self.registry.is_up(node));
+        asked
+    }
+
+    fn set_relink_deadline(&mut self, op: u64) {
+        let deadline = self.now + self.config.reply_timeout_ns;
+        if let Some(relink) = self.relinks.get_mut(&op) {
+            relink.deadline = deadline;
+            self.due(deadline, Due::Relink(op));
+        }
+    }
+
+    fn relink_of(&self, epoch: u64) -> Option<u64> {
+        let op = epoch >> 16;
+        self.relinks.get(&op).filter(|relink| relink.epoch == epoch).map(|_| op)
+    }
+
+    /// The removed node has answered through the tree.
+    pub(super) fn relink_answered(&mut self, op: u64) -> bool {
+        let Some(relink) = self.relinks.get_mut(&op) else { return false };
+        relink.reached = true;
+        self.advance(op);
+        true
+    }
+
+    pub(super) fn on_here(&mut self, epoch: u64, id: NodeId) {
+        if let Some(op) = self.relink_of(epoch)
+            && let Some(relink) = self.relinks.get_mut(&op)
+            && relink.stage == Stage::Asking
+        {
+            relink.awaited.remove(&id);
+            self.advance(op);
+        }
+    }
+
+    pub(super) fn on_relink_linked(&mut self, link: LinkId) {
+        let waiting = self.relinks.iter_mut().find(|(_, relink)| relink.awaited_links.contains(&link));
+        if let Some((&op, relink)) = waiting {
+            relink.awaited_links.remove(&link);
+            self.advance(op);
+        }
+    }
+
+    pub(super) fn on_switched(&mut self, epoch: u64, id: NodeId) {
+        if let Some(op) = self.relink_of(epoch)
+            && let Some(relink) = self.relinks.get_mut(&op)
+            && relink.stage == Stage::Switching
+        {
+            relink.awaited.remove(&id);
+            self.advance(op);
+        }
+    }
+
+    pub(super) fn on_drained(&mut self, epoch: u64) {
+        if let Some(op) = self.relink_of(epoch)
+            && self.relinks.get(&op).is_some_and(|relink| relink.stage == Stage::Draining)
+        {
+            self.end_relink(op);
+        }
+    }
+
+    /// Goes on to the next stage when nothing is awaited in this one.
+    fn advance(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get(&op) else { return };
+        if !relink.awaited.is_empty() || !relink.awaited_links.is_empty() {
+            return;
+        }
+        match relink.stage {
+            Stage::Asking if relink.reached => match relink.blocked.first() {
+                Some(&id) => self.refuse_relink(op, Refusal::NodeInTheWay(id)),
+                None => self.prepare(op),
+            },
+            Stage::Preparing => self.start_switching(op),
+            Stage::Switching => self.switch_next(op),
+            Stage::Asking | Stage::Draining | Stage::Ending => {}
+        }
+    }
+
+    fn prepare(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        relink.stage = Stage::Preparing;
+        let planned: Vec<_> = relink.links.iter().map(|link| (link.upper, link.lower, link.slot)).collect();
+        let made: Vec<LinkId> =
+            planned.into_iter().map(|(upper, lower, slot)| self.connect(upper, lower, slot, false)).collect();
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        for (planned, &link) in relink.links.iter_mut().zip(&made) {
+            planned.link = link;
+        }
+        relink.awaited_links = made.into_iter().collect();
+        self.set_relink_deadline(op);
+        self.advance(op);
+    }
+
+    fn start_switching(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get(&op) else { return };
+        let groups = self.switch_groups(relink);
+        let uplinks: Vec<_> = relink.links.iter().map(|link| (link.lower, link.link)).collect();
+        for (lower, link) in uplinks {
+            if let Some(entry) = self.registry.get_mut(lower) {
+                entry.uplink = link;
+            }
+            if let Some(creation) = self.creations.get_mut(&op).filter(|creation| creation.id == lower) {
+                creation.link = link;
+            }
+        }
+        if let Some(relink) = self.relinks.get_mut(&op) {
+            relink.stage = Stage::Switching;
+            relink.groups = groups;
+        }
+        self.switch_next(op);
+    }
+
+    /// Who switches when: from below upwards, so that no way, down or up, ever leads in a circle. First who takes over
+    /// the child of the replacement, then the replacement itself, then everybody else.
+    fn switch_groups(&self, relink: &Relink) -> VecDeque<BTreeMap<NodeId, Switch>> {
+        let replacement =
+            relink.links.iter().map(|link| link.upper).find(|upper| relink.links.iter().any(|link| link.lower == *upper));
+        let mut groups = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+        let group_of = |id: NodeId, early: bool| match replacement {
+            Some(replacement) if replacement == id => 1,
+            _ if early => 0,
+            _ => 2,
+        };
+        for link in &relink.links {
+            let early = replacement.is_some_and(|replacement| link.upper != replacement && link.lower != replacement);
+            let upper: &mut Switch = groups[group_of(link.upper, early)].entry(link.upper).or_default();
+            upper.activate.push(link.link);
+            let lower: &mut Switch = groups[group_of(link.lower, early)].entry(link.lower).or_default();
+            lower.activate.push(link.link);
+        }
+        for link in &relink.links {
+            let (Some(old), Some(from)) = (link.old, self.topology.parent(link.lower)) else { continue };
+            if from != relink.subject {
+                // Whoever loses the child stops sending to it: with the first group where it is not the parent above.
+                let group = if from == relink.parent { 2 } else { group_of(from, true) };
+                groups[group].entry(from).or_default().retire.push(old);
+            }
+        }
+        if relink.removes
+            && let Some(entry) = self.registry.get(relink.subject)
+        {
+            groups[2].entry(relink.parent).or_default().retire.push(entry.uplink);
+        }
+        groups.into_iter().filter(|group| !group.is_empty()).collect()
+    }
+
+    fn switch_next(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        let epoch = relink.epoch;
+        let Some(group) = relink.groups.pop_front() else { return self.drain(op) };
+        let alive = |node: &NodeId| *node == CONTROL || self.newborn.contains_key(node) || self.registry.is_up(*node);
+        let group: Vec<_> = group.into_iter().filter(|(node, _)| alive(node)).collect();
+        relink.awaited = group.iter().map(|(node, _)| *node).collect();
+        self.set_relink_deadline(op);
+        for (node, Switch { activate, retire }) in group {
+            self.say(node, ControlDown::Switch { epoch, activate, retire });
+        }
+        self.advance(op);
+    }
+
+    fn drain(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        if relink.stage != Stage::Switching {
+            return;
+        }
+        relink.stage = Stage::Draining;
+        let (epoch, parent, through) = (relink.epoch, relink.parent, relink.removes);
+        let old = if through {
+            self.registry.get(relink.subject).filter(|entry| entry.life == Life::Up).map(|entry| entry.uplink)
+        } else {
+            relink.links.iter().find_map(|link| link.old)
+        };
+        match old {
+            Some(link) if parent == CONTROL || self.registry.is_up(parent) => {
+                self.set_relink_deadline(op);
+                self.say(parent, ControlDown::Drain { epoch, link, through });
+            }
+            _ => self.end_relink(op),
+        }
+    }
+
+    fn end_relink(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        relink.stage = Stage::Ending;
+        relink.awaited.clear();
+        let (subject, parent, removes) = (relink.subject, relink.parent, relink.removes);
+        let mut closing: BTreeMap<NodeId, Vec<LinkId>> = BTreeMap::new();
+        let olds: Vec<_> = relink.links.iter().filter_map(|link| link.old.map(|old| (link.lower, old))).collect();
+        let lowers: Vec<NodeId> = relink.links.iter().map(|link| link.lower).collect();
+        for (lower, old) in olds {
+            closing.entry(lower).or_default().push(old);
+            closing.entry(self.topology.parent(lower).unwrap_or(CONTROL)).or_default().push(old);
+        }
+        if removes && let Some(entry) = self.registry.get(subject) {
+            closing.entry(parent).or_default().push(entry.uplink);
+        }
+        closing.remove(&subject);
+        for (node, links) in closing {
+            if node == CONTROL || self.registry.is_up(node) {
+                self.say(node, ControlDown::Unlink { links });
+            }
+        }
+        if removes {
+            self.end_removed_node(op, subject);
+        } else {
+            self.relinks.remove(&op);
+            self.finish_creation(op);
+        }
+        self.bury_below_dead(&lowers);
+        self.repeat_what_was_lost(&lowers);
+    }
+
+    fn end_removed_node(&mut self, op: u64, subject: NodeId) {
+        self.topology.remove(subject);
+        match self.registry.get(subject) {
+            Some(entry) if entry.life == Life::Up => {
+                let key = entry.key;
+                self.effects.push(ControlEffect::Control(key, ControlDown::Stop));
+                self.set_relink_deadline(op);
+            }
+            _ => self.removed(op),
+        }
+    }
+
+    fn removed(&mut self, op: u64) {
+        let Some(relink) = self.relinks.remove(&op) else { return };
+        self.fail_execs(relink.subject);
+        self.fail_pings(relink.subject);
+        self.registry.remove(relink.subject);
+        self.answer(op, Outcome::Done);
+        self.release(op);
+    }
+
+    /// Live nodes that have come to stand below one that died meanwhile share its fate.
+    fn bury_below_dead(&mut self, moved: &[NodeId]) {
+        for &node in moved {
+            let above = self.topology.parent(node).unwrap_or(CONTROL);
+            if self.registry.is_up(node) && above != CONTROL && !self.registry.is_up(above) {
+                self.bury(node);
+            }
+        }
+    }
+
+    pub(super) fn relink_overdue(&mut self, op: u64, at: Nanos) {
+        let Some(relink) = self.relinks.get(&op) else { return };
+        if relink.deadline != at {
+            return;
+        }
+        match relink.stage {
+            Stage::Asking | Stage::Preparing => self.relink_timed_out(op),
+            Stage::Switching => {
+                if let Some(relink) = self.relinks.get_mut(&op) {
+                    relink.awaited.clear();
+                }
+                self.advance(op);
+            }
+            Stage::Draining => self.end_relink(op),
+            Stage::Ending => {
+                let key = relink.subject_key;
+                self.effects.push(ControlEffect::Kill(key));
+            }
+        }
+    }
+
+    fn relink_timed_out(&mut self, op: u64) {
+        let Some(relink) = self.relinks.get(&op) else { return };
+        let (subject, reached, stage) = (relink.subject, relink.reached, relink.stage);
+        let unlinked = relink.links.iter().filter(|link| relink.awaited_links.contains(&link.link));
+        let silent: BTreeSet<NodeId> = if stage == Stage::Asking {
+            relink.awaited.clone()
+        } else {
+            unlinked.map(|link| if link.upper == CONTROL { link.lower } else { link.upper }).collect()
+        };
+        let in_the_way = silent.union(&relink.blocked).next().copied();
+        let parent = relink.parent;
+        let removes = relink.removes;
+        silent.iter().for_each(|&node| self.mark_silent(node));
+        if !reached {
+            self.mark_silent(subject);
+        }
+        let refusal = match in_the_way {
+            _ if !reached => Refusal::Unavailable,
+            Some(node) if !removes && node == parent => Refusal::ParentUnavailable,
+            Some(node) => Refusal::NodeInTheWay(node),
+            None => Refusal::Unavailable,
+        };
+        self.refuse_relink(op, refusal);
+    }
+
+    fn refuse_relink(&mut self, op: u64, refusal: Refusal) {
+        if let Some(relink) = self.undo_relink(op) {
+            if relink.removes {
+                self.refuse(op, refusal);
+                self.release(op);
+            } else {
+                self.end_creation(op, refusal);
+            }
+        }
+    }
+
+    /// Before anything was switched: the new links go, and nothing has changed.
+    fn undo_relink(&mut self, op: u64) -> Option<Relink> {
+        let relink = self.relinks.remove(&op)?;
+        for link in relink.links.iter().filter(|link| link.link != LinkId(0)) {
+            for node in [link.upper, link.lower] {
+                let links = vec![link.link];
+                if node == CONTROL || self.registry.is_up(node) {
+                    self.say(node, ControlDown::Unlink { links });
+                }
+            }
+        }
+        Some(relink)
+    }
+
+    /// The inserted node has ended.
+    pub(super) fn abandon_insertion(&mut self, op: u64) {
+        if self.creations.get(&op).is_some_and(|creation| creation.stage == CreateStage::Inserting) {
+            self.undo_relink(op);
+        }
+    }
+
+    /// Whether this node's end, or its children's, is being taken care of by a removal that goes forward.
+    pub(super) fn is_being_removed(&self, id: NodeId) -> bool {
+        self.relinks.values().any(|relink| relink.removes && relink.subject == id && relink.stage >= Stage::Switching)
+    }
+
+    /// These nodes have died: before a switch everything is undone and judged again, afterwards it goes forward.
+    pub(super) fn relinks_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
+        let hit = self.relinks.iter().filter(|(_, relink)| dead.iter().any(|&id| relink.touches(id) || relink.awaited.contains(&id)));
+        let hit: Vec<(u64, Stage, NodeId)> = hit.map(|(&op, relink)| (op, relink.stage, relink.subject)).collect();
+        for (op, stage, subject) in hit {
+            match stage {
+                Stage::Asking | Stage::Preparing => self.restart_relink(op),
+                Stage::Switching => {
+                    if let Some(relink) = self.relinks.get_mut(&op) {
+                        relink.awaited.retain(|id| !dead.contains(id));
+                    }
+                    self.advance(op);
+                }
+                Stage::Draining => self.end_relink(op),
+                Stage::Ending if dead.contains(&subject) => self.removed(op),
+                Stage::Ending => {}
+            }
+        }
+    }
+
+    fn restart_relink(&mut self, op: u64) {
+        if let Some(relink) = self.undo_relink(op) {
+            if relink.removes {
+                self.start_again(op, Order::Remove(relink.subject));
+            } else {
+                self.restart_creation(op);
+            }
+        }
+    }
+}

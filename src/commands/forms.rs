@@ -1,0 +1,113 @@
+//! The one table of what can be typed: for the parser, for `help`, and for whatever completes words.
+
+use crate::command_sets::CommandSet;
+
+use super::command::CommandError;
+
+/// What a line asks for, by its first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// `create`
+    Create,
+    /// `exec`
+    Exec,
+    /// `ping`
+    Ping,
+    /// `pingall`
+    PingAll,
+    /// `heartbit`, `heartbeat`
+    Heartbit,
+    /// `remove`
+    Remove,
+    /// `kill`
+    Kill,
+    /// `pause`
+    Pause,
+    /// `resume`
+    Resume,
+    /// `all`
+    All,
+    /// `tree`
+    Tree,
+    /// `wait`
+    Wait,
+    /// `help`
+    Help,
+    /// `exit`, `quit`
+    Exit,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// What it asks for.
+    pub verb: Verb,
+    /// The spellings of the first word.
+    pub words: &'static [&'static str],
+    /// How it is typed; nothing for `exec`, whose form is [`CommandSet::USAGE`].
+    pub form: Option<&'static str>,
+    /// What it does, in a few words.
+    pub does: &'static str,
+}
+
+const fn row(verb: Verb, words: &'static [&'static str], form: &'static str, does: &'static str) -> Form {
+    Form { verb, words, form: Some(form), does }
+}
+
+/// All of what can be typed.
+pub const FORMS: [Form; 15] = [
+    row(Verb::Create, &["create"], "create id [parent]", "create a node, or bring a dead one back"),
+    Form { verb: Verb::Exec, words: &["exec"], form: None, does: "have a node do its work" },
+    row(Verb::Ping, &["ping"], "ping id", "1 when the node is available, 0 when it is down"),
+    row(Verb::PingAll, &["pingall"], "pingall", "the nodes that are down, -1 when there are none"),
+    row(Verb::Heartbit, &["heartbit", "heartbeat"], "heartbit ms", "have every node report every ms; 0 stops it"),
+    row(Verb::Remove, &["remove"], "remove id", "take a node away, its descendants live on"),
+    row(Verb::Kill, &["kill"], "kill id", "kill a node as by kill -9"),
+    row(Verb::Pause, &["pause"], "pause id", "stop a node as by SIGSTOP"),
+    row(Verb::Resume, &["resume"], "resume id", "continue a stopped node"),
+    row(Verb::All, &["all"], "all", "the ids of all nodes"),
+    row(Verb::Tree, &["tree"], "tree", "draw the topology"),
+    row(Verb::Wait, &["wait"], "wait [ms]", "wait so long, or until all is answered"),
+    row(Verb::Help, &["help"], "help [command]", "what can be typed"),
+    row(Verb::Exit, &["exit"], "exit", "end all nodes and leave"),
+    row(Verb::Exit, &["quit"], "quit", "the same as exit"),
+];
+
+impl Form {
+    /// The row of this word.
+    ///
+    /// ```
+    /// use nodetree::commands::{Form, Verb};
+    /// assert_eq!(Form::find("heartbeat").map(|form| form.verb), Some(Verb::Heartbit));
+    /// assert_eq!(Form::find("Ping"), None);
+    /// ```
+    pub fn find(word: &str) -> Option<&'static Form> {
+        FORMS.iter().find(|form| form.words.contains(&word))
+    }
+
+    /// How it is typed in systems of this command set.
+    pub fn usage<C: CommandSet>(&self) -> &'static str {
+        self.form.unwrap_or(C::USAGE)
+    }
+}
+
+/// The text of `help` and of `help command`: lines, the last one empty and no other, so that a reader knows its end.
+///
+/// ```
+/// use nodetree::command_sets::{Dictionary, Timer};
+/// use nodetree::commands::help;
+/// assert!(help::<Timer>(None)?.contains("exec id start|stop|time"));
+/// assert_eq!(help::<Dictionary>(Some("quit"))?, "quit\n  the same as exit\n");
+/// assert_eq!(help::<Dictionary>(Some("fly")).unwrap_err().to_string(), "Unknown command: fly");
+/// # Ok::<(), nodetree::commands::CommandError>(())
+/// ```
+///
+/// # Errors
+/// [`CommandError::Unknown`] when there is no such command.
+pub fn help<C: CommandSet>(command: Option<&str>) -> Result<String, CommandError> {
+    let Some(word) = command else {
+        return Ok(FORMS.iter().map(|form| format!("{:<26} {}\n", form.usage::<C>(), form.does)).collect());
+    };
+    let form = Form::find(word).ok_or_else(|| CommandError::unknown(word))?;
+    Ok(format!("{}\n  {}\n", form.usage::<C>(), form.does))
+}

@@ -1,0 +1,192 @@
+//! How a system is configured: in code, or in a RON file.
+
+use std::fmt::{self, Display};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::command_sets::CommandSetKind;
+use crate::error::ConfigError;
+use crate::topology::TopologyKind;
+
+/// On what a system runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One thread, virtual time, everything drawn from a seed.
+    Simulated,
+    /// Actors on threads, real time.
+    #[default]
+    Threads,
+    /// A process for each node.
+    Process,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Simulated, Self::Threads, Self::Process];
+}
+
+impl Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Simulated => "simulated",
+            Self::Threads => "threads",
+            Self::Process => "process",
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mode| mode.to_string() == text);
+        found.ok_or_else(|| format!("expected simulated, threads or process, found {text:?}"))
+    }
+}
+
+/// A length of time as it is typed: digits, then `ms` or `s`.
+///
+/// ```
+/// use nodetree::modes::Span;
+/// let span: Span = "1500ms".parse()?;
+/// assert_eq!(span.0.as_secs_f64(), 1.5);
+/// assert_eq!(span.to_string(), "1500ms");
+/// assert_eq!("5s".parse::<Span>()?.to_string(), "5s");
+/// assert!("5 minutes".parse::<Span>().is_err());
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(
+    /// The time.
+    pub Duration,
+);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("expected a time like 500ms or 5s, found {text:?}");
+        let (digits, factor) = match text.strip_suffix("ms") {
+            Some(digits) => (digits, 1),
+            None => (text.strip_suffix('s').ok_or_else(expected)?, 1000),
+        };
+        let in_order = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<u64>().ok().filter(|_| in_order).ok_or_else(expected)?;
+        number.checked_mul(factor).map(Duration::from_millis).map(Self).ok_or_else(expected)
+    }
+}
+
+impl Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            ms if ms % 1000 == 0 => write!(f, "{}s", ms / 1000),
+            ms => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The longest reply timeout: a day.
+pub const MAX_REPLY_TIMEOUT: Duration = Duration::from_secs(86_400);
+
+/// The most commands that may be in flight or unread.
+pub const MAX_CAPACITY: usize = 1 << 24;
+
+/// A system as data.
+///
+/// ```
+/// use nodetree::modes::{Mode, SystemConfig};
+/// use nodetree::topology::TopologyKind;
+/// let config = SystemConfig::from_ron("(topology: bst, mode: simulated, seed: 7, reply_timeout: \"1s\")")?;
+/// assert_eq!(config.topology, TopologyKind::Bst);
+/// assert_eq!((config.mode, config.seed), (Mode::Simulated, 7));
+///
+/// let error = SystemConfig::from_ron("(topology: bst,\n  sead: 7)").unwrap_err();
+/// assert!(error.to_string().starts_with("line 2"), "{error}");
+/// # Ok::<(), nodetree::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SystemConfig {
+    /// How nodes are placed; `tree` by default.
+    pub topology: TopologyKind,
+    /// What `exec` does; `dictionary` by default. A system with a command set of its own takes no notice of it.
+    pub commands: CommandSetKind,
+    /// On what it runs; `threads` by default.
+    pub mode: Mode,
+    /// From what simulated delays are drawn; 0 by default.
+    pub seed: u64,
+    /// How long an answer is waited for, from 1 ms to a day; 5 s by default.
+    pub reply_timeout: Span,
+    /// How many commands may be in flight or unread before a submit waits, from 1 to 2^24; 65 536 by default.
+    pub capacity: usize,
+}
+
+impl Default for SystemConfig {
+    fn default() -> Self {
+        Self {
+            topology: TopologyKind::default(),
+            commands: CommandSetKind::default(),
+            mode: Mode::default(),
+            seed: 0,
+            reply_timeout: Span(Duration::from_secs(5)),
+            capacity: 1 << 16,
+        }
+    }
+}
+
+impl SystemConfig {
+    /// Reads RON text.
+    ///
+    /// # Errors
+    /// Where the text is wrong, with line, column and what was expected.
+    pub fn from_ron(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = ron::from_str(text).map_err(|error| ConfigError::Text {
+            line: error.span.start.line,
+            column: error.span.start.col,
+            what: error.code.to_string(),
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads a RON file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and as [`from_ron`](Self::from_ron), with the name of the file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let named = |error: ConfigError| ConfigError::File { path: path.to_owned(), error: Box::new(error) };
+        let text = std::fs::read_to_string(path).map_err(|error| named(ConfigError::Unreadable(error.to_string())))?;
+        Self::from_ron(&text).map_err(named)
+    }
+
+    /// Whether all numbers are in range.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let timeout = self.reply_timeout.0;
+        if timeout < Duration::from_millis(1) || timeout > MAX_REPLY_TIMEOUT {
+            return Err(ConfigError::Range("reply_timeout must be from 1ms to 86400s".to_owned()));
+        }
+        if self.capacity == 0 || self.capacity > MAX_CAPACITY {
+            return Err(ConfigError::Range(format!("capacity must be from 1 to {MAX_CAPACITY}")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use actix::{Actor, Addr, Recipient};
+
+use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
+use crate::actors::{
+    ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent, LongJob,
+    NodeActor, NodeHost, NodeMail,
+};
+use crate::command_sets::Executor;
+use crate::topology::Slot;
+use crate::trace::{Trace, What};
+
+/// The pid of the first node of a run.
+const FIRST_PID: u64 = 1000;
+
+/// What is carried to somebody.
+pub(super) enum Parcel {
+    Frame(Frame),
+    ToNode(NodeKey, NodeMail),
+    ToControl(ControlMail),
+    FromNode(FromNode),
+}
+
+/// How an in-process mode carries things: at once, or after a delay of its own.
+pub(super) trait Carrier: 'static {
+    /// The time on the mode's clock.
+    fn now(&self) -> Nanos;
+    /// Brings it to [`Local::deliver`], behind what was sent the same way before.
+    fn carry(&self, parcel: Parcel);
+    /// Brings it to [`Local::deliver`] at that time.
+    fn carry_at(&self, at: Nanos, parcel: Parcel);
+    /// Runs a job and brings the result to the node.
+    fn run_long(&self, node: NodeKey, job: LongJob);
+    /// The address through which a node reaches another one that has this address.
+    fn link_address(&self, direct: Recipient<Frame>) -> Recipient<Frame>;
+    /// The address through which a node reaches the control node.
+    fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode>;
+}
+
+struct LocalNode {
+    address: Addr<NodeActor>,
+    gate: Gate,
+    links: Vec<End>,
+}
+
+/// Who is at the two ends of a link; nobody once an end is closed.
+#[derive(Clone, Copy)]
+struct LocalLink([Option<NodeKey>; 2]);
+
+pub(super) type MakeExecutor = Box<dyn Fn() -> Box<dyn Executor> + Send>;
+
+/// All nodes and links of an in-process system.
+pub(super) struct Local<C: Carrier> {
+    pub(super) carrier: C,
+    pub(super) trace: Trace,
+    make_executor: MakeExecutor,
+    nodes: RefCell<HashMap<NodeKey, LocalNode>>,
+    links: RefCell<HashMap<LinkId, LocalLink>>,
+    control: RefCell<Option<Addr<ControlActor>>>,
+    next_pid: Cell<u64>,
+    this: Weak<Self>,
+}
+
+impl<C: Carrier> Local<C> {
+    pub(super) fn new(carrier: C, trace: Trace, make_executor: MakeExecutor) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            carrier,
+            trace,
+            make_executor,
+            nodes: RefCell::default(),
+            links: RefCell::default(),
+            control: RefCell::default(),
+            next_pid: Cell::new(FIRST_PID),
+            this: this.clone(),
+        })
+    }
+
+    pub(super) fn set_control(&self, control: Addr<ControlActor>) {
+        *self.control.borrow_mut() = Some(control);
+    }
+
+    /// Ends all actors, so that nothing keeps them.
+    pub(super) fn shut_down(&self) {
+        self.links.borrow_mut().clear();
+        for (_, node) in self.nodes.borrow_mut().drain() {
+            node.gate.kill();
+            node.address.do_send(NodeMail::GateMoved);
+        }
+        self.control.borrow_mut().take();
+    }
+
+    /// Hands over what has been carried.
+    pub(super) fn deliver(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Frame(frame) => self.deliver_frame(frame),
+            Parcel::ToNode(key, mail) => {
+                if let Some(node) = self.nodes.borrow().get(&key) {
+                    node.address.do_send(mail);
+                }
+            }
+            Parcel::ToControl(mail) => {
+                if let Some(control) = &*self.control.borrow() {
+                    control.do_send(mail);
+                }
+            }
+            Parcel::FromNode(message) => {
+                if let Some(control) = &*self.control.borrow() {
+                    control.do_send(message);
+                }
+            }
+        }
+    }
+
+    fn deliver_frame(&self, frame: Frame) {
+        let Some(&LocalLink(ends)) = self.links.borrow().get(&frame.to.link) else { return };
+        match ends[frame.to.side as usize] {
+            None => {}
+            Some(NodeKey::CONTROL) => {
+                if let Some(control) = &*self.control.borrow() {
+                    control.do_send(frame);
+                }
+            }
+            Some(key) => {
+                if let Some(node) = self.nodes.borrow().get(&key) {
+                    node.address.do_send(frame);
+                }
+            }
+        }
+    }
+
+    fn input(&self, input: ControlInput) {
+        self.carrier.carry(Parcel::ToControl(ControlMail::Input(input)));
+    }
+
+    fn start(&self, spec: &NodeSpec) {
+        let Some(this) = self.this.upgrade() else { return };
+        let pid = self.next_pid.replace(self.next_pid.get() + 1);
+        let key = spec.key;
+        self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation });
+        let control = self.control.borrow().clone();
+        let Some(control) = control else { return };
+        let node = ComputingNode::new(self.carrier.now(), spec, (self.make_executor)());
+        let gate = Gate::default();
+        let control = self.carrier.control_address(control.recipient());
+        let address = NodeActor::new(node, control, this, gate.clone()).start();
+        self.nodes.borrow_mut().insert(key, LocalNode { address, gate, links: Vec::new() });
+        self.input(ControlInput::Started(key, pid));
+    }
+
+    fn address_of(&self, key: NodeKey) -> Option<Recipient<Frame>> {
+        let direct = if key == NodeKey::CONTROL {
+            self.control.borrow().clone().map(Addr::recipient)
+        } else {
+            self.nodes.borrow().get(&key).map(|node| node.address.clone().recipient())
+        };
+        direct.map(|direct| self.carrier.link_address(direct))
+    }
+
+    fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+        self.trace.add(self.carrier.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
+        let (up, down) = (self.address_of(upper), self.address_of(lower));
+        self.links.borrow_mut().insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
+        let mut nodes = self.nodes.borrow_mut();
+        for (key, side) in [(upper, Side::Upper), (lower, Side::Lower)] {
+            if let Some(node) = nodes.get_mut(&key) {
+                node.links.push(End { link, side });
+            }
+        }
+        drop(nodes);
+        let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
+        self.carrier.carry(for_child);
+        if upper == NodeKey::CONTROL {
+            return down;
+        }
+        let role = Role::Child { key: lower, slot };
+        self.carrier.carry(Parcel::ToNode(upper, link_mail(link, role, active, down)));
+        None
+    }
+
+    /// An end is closed: nothing is delivered there any more, and the other end is told, behind what is on its way.
+    fn close_end(&self, end: End) {
+        let mut links = self.links.borrow_mut();
+        let Some(LocalLink(ends)) = links.get_mut(&end.link) else { return };
+        ends[end.side as usize] = None;
+        if ends[end.side.other() as usize].is_none() {
+            links.remove(&end.link);
+            return;
+        }
+        drop(links);
+        let to = End { link: end.link, side: end.side.other() };
+        self.carrier.carry(Parcel::Frame(Frame { to, event: LinkEvent::Closed }));
+    }
+
+    /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
+    fn kill(&self, key: NodeKey) {
+        let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
+        self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
+        node.gate.kill();
+        node.address.do_send(NodeMail::GateMoved);
+        node.links.iter().for_each(|&end| self.close_end(end));
+        self.input(ControlInput::Died(key));
+    }
+
+    fn stop(&self, key: NodeKey) {
+        if let Some(node) = self.nodes.borrow().get(&key) {
+            node.gate.stop();
+        }
+        self.input(ControlInput::Stopped(key));
+    }
+
+    fn go_on(&self, key: NodeKey) {
+        if let Some(node) = self.nodes.borrow().get(&key) {
+            node.gate.go_on();
+            node.address.do_send(NodeMail::GateMoved);
+        }
+        self.input(ControlInput::Continued(key));
+    }
+
+    fn trace_delivery(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
+        self.trace.add(self.carrier.now(), || What::Delivered { to: to.id, link: link.0, envelope: envelope.to_string() });
+    }
+}
+
+fn link_mail(link: LinkId, role: Role, active: bool, address: Option<Recipient<Frame>>) -> NodeMail {
+    NodeMail::Control(ControlDown::Link { link, role, active }, address)
+}
+
+impl<C: Carrier> NodeHost for Local<C> {
+    fn now(&self) -> Nanos {
+        self.carrier.now()
+    }
+
+    fn wake_at(&self, node: NodeKey, at: Nanos) {
+        self.carrier.carry_at(at, Parcel::ToNode(node, NodeMail::Wake));
+    }
+
+    fn close(&self, node: NodeKey, end: End) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&node) {
+            node.links.retain(|other| *other != end);
+        }
+        self.close_end(end);
+    }
+
+    fn run_long(&self, node: NodeKey, job: LongJob) {
+        self.carrier.run_long(node, job);
+    }
+
+    fn ended(&self, node: NodeKey) {
+        self.kill(node);
+    }
+
+    fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
+        self.trace_delivery(to, link, envelope);
+    }
+}
+
+/// The hands of the control node in an in-process system.
+pub(super) struct LocalFabric<C: Carrier>(pub(super) Rc<Local<C>>);
+
+impl<C: Carrier> Fabric for LocalFabric<C> {
+    fn now(&self) -> Nanos {
+        self.0.carrier.now()
+    }
+
+    fn wake_at(&mut self, at: Nanos) {
+        self.0.carrier.carry_at(at, Parcel::ToControl(ControlMail::Wake));
+    }
+
+    fn start(&mut self, spec: NodeSpec) {
+        self.0.start(&spec);
+    }
+
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+        self.0.connect(link, ends, slot, active)
+    }
+
+    fn say(&mut self, to: NodeKey, message: ControlDown) {
+        self.0.carrier.carry(Parcel::ToNode(to, NodeMail::Control(message, None)));
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.0.close_end(End { link, side: Side::Upper });
+    }
+
+    fn kill(&mut self, node: NodeKey) {
+        self.0.kill(node);
+    }
+
+    fn pause(&mut self, node: NodeKey) {
+        self.0.stop(node);
+    }
+
+    fn resume(&mut self, node: NodeKey) {
+        self.0.go_on(node);
+    }
+
+    fn delivered(&self, link: LinkId, envelope: &Envelope) {
+        self.0.trace_delivery(NodeKey::CONTROL, link, envelope);
+    }
+}

@@ -1,0 +1,418 @@
+//! The simulated mode: one thread, virtual time, links whose delays are drawn from a seed. Same seed, same trace.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::thread::JoinHandle;
+
+use actix::{Actor, Addr, Context, Handler, Recipient, System};
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::engine::{Engine, Goal, Parts, Stuck};
+use super::local::{Carrier, Local, LocalFabric, Parcel};
+use super::wire;
+use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
+use crate::actors::{
+    ControlActor, ControlMail, ControlNode, Describe, End, Frame, FromNode, LinkEvent, LongJob, NodeMail, Submission,
+};
+
+/// The shortest and the longest time that an envelope takes over a link.
+const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
+
+/// The longest time between two commands that are submitted together.
+const SUBMIT_GAP_NS: Nanos = 20_000;
+
+/// When nothing is answered for ten reply timeouts and a minute, nothing ever will be.
+const STUCK_AFTER: (u64, Nanos) = (10, 60_000 * MILLISECOND);
+
+/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers on
+/// every machine and in every version.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from `low` to `high`.
+    fn between(&mut self, (low, high): (u64, u64)) -> u64 {
+        low + self.next() % (high - low + 1)
+    }
+}
+
+/// What must not overtake what.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Way {
+    Link(End),
+    Down(NodeKey),
+    Up(NodeKey),
+    Kernel,
+}
+
+#[derive(Default)]
+struct Events {
+    /// By time, then in the order in which they were scheduled.
+    order: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    parcels: Vec<Option<Parcel>>,
+    free: Vec<usize>,
+    scheduled: u64,
+}
+
+impl Events {
+    fn push(&mut self, at: Nanos, parcel: Parcel) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.parcels.push(None);
+            self.parcels.len() - 1
+        });
+        self.parcels[place] = Some(parcel);
+        self.scheduled += 1;
+        self.order.push(Reverse((at, self.scheduled, place)));
+    }
+
+    fn next_at(&self) -> Option<Nanos> {
+        self.order.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    fn pop(&mut self) -> Option<(Nanos, Parcel)> {
+        let Reverse((at, _, place)) = self.order.pop()?;
+        self.free.push(place);
+        self.parcels[place].take().map(|parcel| (at, parcel))
+    }
+}
+
+struct World {
+    now: Nanos,
+    random: Random,
+    events: Events,
+    /// When the last thing that was sent this way arrives.
+    last_arrival: HashMap<Way, Nanos>,
+    codec: bool,
+    delivered: u64,
+    /// So much time may pass without an answer because it was asked for.
+    allowed_ns: Nanos,
+}
+
+impl World {
+    fn schedule(&mut self, way: Way, parcel: Parcel) {
+        let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
+        let delay = self.random.between(DELAY_NS);
+        let last = self.last_arrival.entry(way).or_insert(0);
+        *last = (self.now + delay).max(*last + 1);
+        self.events.push(*last, parcel);
+        if self.last_arrival.len() > 1024 && self.last_arrival.len() == self.last_arrival.capacity() {
+            let now = self.now;
+            self.last_arrival.retain(|_, last| *last > now);
+        }
+    }
+}
+
+/// Whatever travels is encoded and decoded, so that nothing creeps in that cannot be sent.
+fn through_the_codec(parcel: Parcel) -> Parcel {
+    fn there_and_back<T: serde::Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
+        let frame = wire::encode(message).expect("whatever a node sends fits into a frame");
+        wire::decode(&frame).expect("whatever was encoded can be decoded")
+    }
+    match parcel {
+        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
+            Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
+        }
+        Parcel::ToNode(key, NodeMail::Control(message, address)) => {
+            Parcel::ToNode(key, NodeMail::Control(there_and_back(&message), address))
+        }
+        Parcel::FromNode(FromNode { from, message }) => {
+            Parcel::FromNode(FromNode { from, message: there_and_back(&message) })
+        }
+        other => other,
+    }
+}
+
+struct SimulatedCarrier {
+    world: Rc<RefCell<World>>,
+    network: Addr<Network>,
+}
+
+impl Carrier for SimulatedCarrier {
+    fn now(&self) -> Nanos {
+        self.world.borrow().now
+    }
+
+    fn carry(&self, parcel: Parcel) {
+        let way = match &parcel {
+            Parcel::Frame(frame) => Way::Link(frame.to),
+            Parcel::ToNode(key, _) => Way::Down(*key),
+            Parcel::FromNode(message) => Way::Up(message.from),
+            Parcel::ToControl(_) => Way::Kernel,
+        };
+        self.world.borrow_mut().schedule(way, parcel);
+    }
+
+    fn carry_at(&self, at: Nanos, parcel: Parcel) {
+        let mut world = self.world.borrow_mut();
+        let at = at.max(world.now);
+        world.events.push(at, parcel);
+    }
+
+    fn run_long(&self, node: NodeKey, job: LongJob) {
+        let at = self.now() + job.virtual_ns;
+        self.world.borrow_mut().allowed_ns += job.virtual_ns;
+        let result = job.run(at);
+        self.carry_at(at, Parcel::ToNode(node, NodeMail::LongDone(result)));
+    }
+
+    fn link_address(&self, _: Recipient<Frame>) -> Recipient<Frame> {
+        self.network.clone().recipient()
+    }
+
+    fn control_address(&self, _: Recipient<FromNode>) -> Recipient<FromNode> {
+        self.network.clone().recipient()
+    }
+}
+
+/// What stands behind the addresses of simulated nodes: everything that is sent becomes an event.
+struct Network(Rc<RefCell<World>>);
+
+impl Actor for Network {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(usize::MAX >> 8);
+    }
+}
+
+impl Handler<Frame> for Network {
+    type Result = ();
+
+    fn handle(&mut self, frame: Frame, _: &mut Self::Context) {
+        self.0.borrow_mut().schedule(Way::Link(frame.to), Parcel::Frame(frame));
+    }
+}
+
+impl Handler<FromNode> for Network {
+    type Result = ();
+
+    fn handle(&mut self, message: FromNode, _: &mut Self::Context) {
+        self.0.borrow_mut().schedule(Way::Up(message.from), Parcel::FromNode(message));
+    }
+}
+
+enum Drive {
+    Run(Goal),
+    Advance(Nanos),
+}
+
+/// The engine of a simulated system: a thread that runs only while it is asked to.
+pub(super) struct Simulated {
+    drive: Option<Sender<Drive>>,
+    done: Receiver<Result<(Nanos, u64), Stuck>>,
+    thread: Option<JoinHandle<()>>,
+    turn: std::sync::Mutex<(Nanos, u64)>,
+}
+
+/// How a simulation is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) seed: u64,
+    pub(super) codec: bool,
+}
+
+impl Simulated {
+    pub(super) fn start(settings: Settings, parts: Parts) -> std::io::Result<Self> {
+        let (drive, orders) = bounded(0);
+        let (report, done) = bounded(0);
+        let name = format!("simulation {}", settings.seed);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let system = System::with_tokio_rt(|| {
+                let mut runtime = tokio::runtime::Builder::new_current_thread();
+                runtime.enable_time().start_paused(true).build().expect("a runtime without I/O can be made")
+            });
+            system.block_on(simulate(settings, parts, orders, report));
+        })?;
+        Ok(Self { drive: Some(drive), done, thread: Some(thread), turn: std::sync::Mutex::new((0, 0)) })
+    }
+
+    fn ask(&self, order: Drive) -> Result<(), Stuck> {
+        let mut turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let gone = || Stuck { seed: 0, what: "the simulation has ended".to_owned() };
+        let drive = self.drive.as_ref().ok_or_else(gone)?;
+        drive.send(order).map_err(|_| gone())?;
+        *turn = self.done.recv().map_err(|_| gone())??;
+        Ok(())
+    }
+}
+
+impl Engine for Simulated {
+    fn is_virtual(&self) -> bool {
+        true
+    }
+
+    fn submitted(&self) {}
+
+    fn run(&self, goal: Goal) -> Result<(), Stuck> {
+        self.ask(Drive::Run(goal))
+    }
+
+    fn advance(&self, ns: Nanos) -> Result<(), Stuck> {
+        self.ask(Drive::Advance(ns))
+    }
+
+    fn now(&self) -> Nanos {
+        self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+
+    fn delivered(&self) -> u64 {
+        self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1
+    }
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        self.drive.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the simulation was reported where it was driven.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Simulation {
+    settings: Settings,
+    world: Rc<RefCell<World>>,
+    local: Rc<Local<SimulatedCarrier>>,
+    control: Addr<ControlActor>,
+    submissions: Receiver<Submission>,
+    shared: Arc<super::engine::Shared>,
+    reply_timeout_ns: Nanos,
+}
+
+async fn simulate(
+    settings: Settings,
+    parts: Parts,
+    orders: Receiver<Drive>,
+    report: Sender<Result<(Nanos, u64), Stuck>>,
+) {
+    let simulation = Simulation::new(settings, parts);
+    let local = Rc::clone(&simulation.local);
+    // A task of its own: it takes turns with the actors, first come, first served.
+    let driver = actix_rt::spawn(async move {
+        while let Ok(order) = orders.recv() {
+            let result = match order {
+                Drive::Run(goal) => simulation.run(&goal).await,
+                Drive::Advance(ns) => simulation.advance(ns).await,
+            };
+            let world = simulation.world.borrow();
+            if report.send(result.map(|()| (world.now, world.delivered))).is_err() {
+                break;
+            }
+        }
+    });
+    let _ = driver.await;
+    local.shut_down();
+    yield_to_actors().await;
+    System::current().stop();
+}
+
+impl Simulation {
+    fn new(settings: Settings, parts: Parts) -> Self {
+        let world = World {
+            now: 0,
+            random: Random(settings.seed),
+            events: Events::default(),
+            last_arrival: HashMap::new(),
+            codec: settings.codec,
+            delivered: 0,
+            allowed_ns: 0,
+        };
+        let world = Rc::new(RefCell::new(world));
+        let carrier = SimulatedCarrier { world: Rc::clone(&world), network: Network(Rc::clone(&world)).start() };
+        let Parts { config, make_executor, sink, submissions, trace, shared, awake } = parts;
+        let reply_timeout_ns = config.reply_timeout_ns;
+        let local = Local::new(carrier, trace, make_executor);
+        let queue = crate::actors::Submissions::new(submissions.clone(), awake);
+        let fabric = Box::new(LocalFabric(Rc::clone(&local)));
+        let control = ControlActor::new(ControlNode::new(config), fabric, sink, queue).start();
+        local.set_control(control.clone());
+        Self { settings, world, local, control, submissions, shared, reply_timeout_ns }
+    }
+
+    /// What has been submitted since the last time arrives one after the other, at moments drawn from the seed.
+    fn take_submissions(&self) {
+        let mut world = self.world.borrow_mut();
+        let mut at = world.now;
+        while let Ok(submission) = self.submissions.try_recv() {
+            world.events.push(at, Parcel::ToControl(ControlMail::Submit(submission)));
+            at += world.random.between((0, SUBMIT_GAP_NS));
+        }
+    }
+
+    async fn run(&self, goal: &Goal) -> Result<(), Stuck> {
+        self.take_submissions();
+        let patience = STUCK_AFTER.0 * self.reply_timeout_ns + STUCK_AFTER.1;
+        let mut progress = (self.shared.answered.load(Ordering::Relaxed), self.world.borrow().now);
+        while !goal.is_reached(&self.shared) {
+            let allowed = self.world.borrow().allowed_ns + self.shared.waits_ns.load(Ordering::Relaxed);
+            let now = self.world.borrow().now;
+            let answered = self.shared.answered.load(Ordering::Relaxed);
+            if answered != progress.0 {
+                progress = (answered, now);
+            }
+            if now > progress.1 + patience + allowed || !self.step().await {
+                return Err(self.stuck().await);
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance(&self, ns: Nanos) -> Result<(), Stuck> {
+        self.take_submissions();
+        let until = self.world.borrow().now + ns;
+        while self.world.borrow().events.next_at().is_some_and(|at| at <= until) {
+            self.step().await;
+        }
+        self.world.borrow_mut().now = until;
+        Ok(())
+    }
+
+    /// Delivers the next event and lets everybody act on it.
+    async fn step(&self) -> bool {
+        let next = self.world.borrow_mut().events.pop();
+        let Some((at, parcel)) = next else { return false };
+        {
+            let mut world = self.world.borrow_mut();
+            world.now = at;
+            world.delivered += u64::from(matches!(parcel, Parcel::Frame(_)));
+        }
+        self.local.deliver(parcel);
+        yield_to_actors().await;
+        true
+    }
+
+    async fn stuck(&self) -> Stuck {
+        let what = self.control.send(Describe).await.unwrap_or_else(|error| error.to_string());
+        Stuck { seed: self.settings.seed, what }
+    }
+}
+
+/// Lets the actor that was sent to run, and then the network that it sent to. (tokio's own `yield_now` would ask the
+/// timers first, every time.)
+async fn yield_to_actors() {
+    let mut turns = 2;
+    poll_fn(|context| {
+        if turns == 0 {
+            return Poll::Ready(());
+        }
+        turns -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+

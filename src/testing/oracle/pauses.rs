@@ -1,0 +1,196 @@
+//! When which node was stopped, as far as the history tells: from the replies and from what was done from outside.
+
+use std::collections::BTreeMap;
+
+use super::command::Command;
+use super::log::{Log, Record};
+use super::{Action, OracleConfig};
+
+/// A change that happened somewhen between two times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Edge {
+    from_us: u64,
+    to_us: u64,
+    /// The place of the command that did it; none when it was done from outside.
+    position: Option<usize>,
+}
+
+/// A node is stopped from one edge to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    on: Edge,
+    off: Option<Edge>,
+    /// How much longer than its end the node may be taken for silent.
+    linger_us: u64,
+}
+
+/// The time in which a command was under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) position: usize,
+    pub(super) from_us: u64,
+    pub(super) to_us: u64,
+}
+
+/// All pauses, by node.
+#[derive(Debug, Default)]
+pub(super) struct Pauses {
+    by_node: BTreeMap<i64, Vec<Pause>>,
+}
+
+/// A SIGCONT from outside, as a death from outside, is noticed within this time.
+pub(super) const NOTICED_US: u64 = 100_000;
+
+enum Turn {
+    On,
+    Off { linger_us: u64 },
+}
+
+impl Record {
+    /// From the time that it was read to its reply.
+    pub(super) fn window(&self) -> Window {
+        Window { position: self.position, from_us: self.read_us, to_us: self.replied_us() }
+    }
+}
+
+impl Pauses {
+    pub(super) fn read(config: &OracleConfig, log: &Log) -> Self {
+        let commands = log.records.iter().filter_map(|record| {
+            let (id, turn) = turned_by(record)?;
+            let edge = Edge { from_us: record.read_us, to_us: record.replied_us(), position: Some(record.position) };
+            Some((record.read_index, record.position, id, turn, edge))
+        });
+        let outside = log.outside.iter().filter_map(|moment| {
+            let (action, id) = moment.what;
+            let edge = Edge { from_us: moment.at_us, to_us: moment.at_us + config.slack_us(), position: None };
+            let linger_us = config.reply_timeout_us().max(NOTICED_US);
+            let turn = match action {
+                Action::Stop => Turn::On,
+                Action::Continue => Turn::Off { linger_us },
+                Action::Kill => return None,
+            };
+            Some((moment.index, usize::MAX, id, turn, edge))
+        });
+        let mut turns: Vec<_> = commands.chain(outside).collect();
+        turns.sort_by_key(|&(index, position, ..)| (index, position));
+        let mut pauses = Self::default();
+        for (_, _, id, turn, edge) in turns {
+            pauses.add(id, &turn, edge);
+        }
+        pauses
+    }
+
+    fn add(&mut self, id: i64, turn: &Turn, edge: Edge) {
+        let pauses = self.by_node.entry(id).or_default();
+        match (turn, pauses.last_mut().filter(|pause| pause.off.is_none())) {
+            (Turn::On, None) => pauses.push(Pause { on: edge, off: None, linger_us: 0 }),
+            (Turn::Off { linger_us }, Some(open)) => {
+                open.off = Some(edge);
+                open.linger_us = *linger_us;
+            }
+            (Turn::On, Some(_)) | (Turn::Off { .. }, None) => {}
+        }
+    }
+
+    pub(super) fn of(&self, id: i64) -> &[Pause] {
+        self.by_node.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// All times at which something may change.
+    pub(super) fn edges_us(&self) -> Vec<u64> {
+        let edges =
+            |pause: &Pause| std::iter::once(pause.on).chain(pause.off).flat_map(|edge| [edge.from_us, edge.to_us]);
+        self.by_node.values().flatten().flat_map(edges).collect()
+    }
+
+    /// Whether the node is surely stopped during the whole window.
+    pub(super) fn must(&self, id: i64, window: Window) -> bool {
+        self.of(id).iter().any(|pause| pause.must(window))
+    }
+
+    /// Whether the node may be stopped at some moment of the window.
+    pub(super) fn may(&self, id: i64, window: Window) -> bool {
+        self.of(id).iter().any(|pause| pause.may(window))
+    }
+
+    /// Whether the node is surely stopped from one time to the other, by the clock alone.
+    pub(super) fn must_by_clock(&self, id: i64, from_us: u64, to_us: u64) -> bool {
+        let is_later = |off: Edge| off.from_us > to_us;
+        self.of(id).iter().any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+    }
+
+    /// The same for the open interval: the node may be continued at its end.
+    pub(super) fn must_between(&self, id: i64, from_us: u64, to_us: u64) -> bool {
+        let is_later = |off: Edge| off.from_us >= to_us;
+        self.of(id).iter().any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+    }
+
+    /// Whether the node may be stopped at some moment of the open interval, by the clock alone.
+    pub(super) fn may_between(&self, id: i64, from_us: u64, to_us: u64) -> bool {
+        self.of(id).iter().any(|pause| pause.on.from_us < to_us && pause.latest_end_us() > from_us)
+    }
+}
+
+fn turned_by(record: &Record) -> Option<(i64, Turn)> {
+    let off = Turn::Off { linger_us: 0 };
+    match record.command {
+        _ if !record.is_ok() => None,
+        Command::Pause(id) => Some((id, Turn::On)),
+        Command::Resume(id) | Command::Kill(id) | Command::Remove(id) | Command::Create { id, .. } => Some((id, off)),
+        _ => None,
+    }
+}
+
+impl Pause {
+    /// The earliest time at which it can have begun.
+    pub(super) fn earliest_us(&self) -> u64 {
+        self.on.from_us
+    }
+
+    /// The latest time at which it can have ended.
+    pub(super) fn latest_end_us(&self) -> u64 {
+        self.off.map_or(u64::MAX, |off| off.to_us)
+    }
+
+    /// The same, as seen by a command: a `resume` before it is over.
+    fn end_us(&self, window: Window) -> u64 {
+        match self.off {
+            Some(Edge { position: Some(position), .. }) if position < window.position => 0,
+            Some(off) => off.to_us,
+            None => u64::MAX,
+        }
+    }
+
+    fn begins_after(&self, window: Window) -> bool {
+        self.on.from_us > window.to_us
+    }
+
+    pub(super) fn may(&self, window: Window) -> bool {
+        !self.begins_after(window) && self.end_us(window) >= window.from_us
+    }
+
+    fn must(&self, window: Window) -> bool {
+        let has_begun = match self.on.position {
+            Some(position) => position < window.position,
+            None => self.on.to_us < window.from_us,
+        };
+        let is_over = self.off.is_some_and(|off| {
+            off.from_us <= window.to_us || off.position.is_some_and(|position| position < window.position)
+        });
+        has_begun && !self.begins_after(window) && !is_over
+    }
+
+    /// Whether the node may be silent, for a question that goes to it, at the end of the window.
+    pub(super) fn may_be_silent_when_asked(&self, window: Window, slack_us: u64) -> bool {
+        !self.begins_after(window) && self.end_us(window).saturating_add(slack_us) >= window.to_us
+    }
+
+    /// Whether the node may be taken for silent, unasked, at the end of the window.
+    pub(super) fn may_be_known_silent(&self, window: Window, slack_us: u64) -> bool {
+        let end_us = match self.end_us(window) {
+            0 => return false,
+            end_us => end_us.saturating_add(self.linger_us),
+        };
+        !self.begins_after(window) && end_us.saturating_add(slack_us) >= window.to_us
+    }
+}

@@ -1,0 +1,93 @@
+//! When replies come: `wait` exactly, what is known at once, what is silent at the reply timeout.
+
+use std::collections::BTreeSet;
+
+use super::answers::is_refusal;
+use super::command::Command;
+use super::judge::{Judge, View};
+use super::log::Record;
+use super::violation::{Invariant, Violation};
+
+impl Judge<'_> {
+    pub(super) fn check_promptness(&mut self, record: &Record, views: &[View]) -> Result<(), Violation> {
+        match record.command {
+            Command::WaitMs(ms) => return self.check_wait_ms(record, ms),
+            Command::WaitAll => return self.check_wait_all(record),
+            _ => {}
+        }
+        let Some(latest_us) = self.latest_us(record, views) else { return Ok(()) };
+        if record.replied_us() > latest_us.saturating_add(self.config.slack_us()) {
+            let allowed = format!("a reply by {latest_us} us and {} ms of slack", self.config.slack_ms);
+            return Err(record.violation(Invariant::Promptness, allowed));
+        }
+        self.summary.deadlines += 1;
+        Ok(())
+    }
+
+    fn check_wait_ms(&mut self, record: &Record, ms: u64) -> Result<(), Violation> {
+        let due_us = record.read_us + ms * 1000;
+        if record.replied_us() < due_us || record.replied_us() > due_us + self.config.slack_us() {
+            let allowed = format!("a reply at {due_us} us, with {} ms of slack", self.config.slack_ms);
+            return Err(record.violation(Invariant::Wait, allowed));
+        }
+        self.summary.deadlines += 1;
+        Ok(())
+    }
+
+    fn check_wait_all(&mut self, record: &Record) -> Result<(), Violation> {
+        let earlier = &self.log.records[..record.position];
+        let last_us = earlier.iter().map(Record::replied_us).fold(record.read_us, u64::max);
+        let open = earlier.iter().find(|other| other.replied_index() > record.replied_index());
+        if let Some(open) = open {
+            let allowed = format!("the reply to command {} before it", open.number);
+            return Err(record.violation(Invariant::Wait, allowed));
+        }
+        if record.replied_us() > last_us.saturating_add(self.config.slack_us()) {
+            return Err(record.violation(Invariant::Wait, format!("a reply at {last_us} us")));
+        }
+        self.summary.deadlines += 1;
+        Ok(())
+    }
+
+    /// The latest time of a reply, where the specification gives one.
+    fn latest_us(&self, record: &Record, views: &[View]) -> Option<u64> {
+        let start_us = self.start_us(record);
+        let timed_out_us = start_us.saturating_add(self.config.reply_timeout_us());
+        let is_known_dead = |id: i64| views.len() == 1 && self.forest.is_dead(id);
+        match record.command {
+            Command::Ping(id) if is_known_dead(id) => Some(start_us),
+            Command::Exec { id, .. } if is_known_dead(id) || self.is_known_silent(record, id) => Some(start_us),
+            Command::Exec { id, .. } if self.forest.exists(id) => {
+                self.is_silent_throughout(id, start_us, timed_out_us).then_some(timed_out_us)
+            }
+            Command::Create { .. } | Command::Remove(_) => {
+                let twice_us = timed_out_us.saturating_add(self.config.reply_timeout_us());
+                is_refusal(record.reply_text()).then_some(twice_us)
+            }
+            _ => Some(timed_out_us),
+        }
+    }
+
+    fn is_silent_throughout(&self, id: i64, from_us: u64, to_us: u64) -> bool {
+        self.forest.path(id).iter().any(|&above| self.pauses.must_by_clock(above, from_us, to_us))
+    }
+
+    /// When nothing that the command may wait for was in its way any more.
+    fn start_us(&self, record: &Record) -> u64 {
+        let near: BTreeSet<i64> =
+            record.command.node().into_iter().flat_map(|id| self.forest.path(id).into_iter().chain([id])).collect();
+        let earlier = self.log.records[..record.position].iter();
+        earlier.filter(|other| self.waits(record, &near, other)).map(Record::replied_us).fold(record.read_us, u64::max)
+    }
+
+    fn waits(&self, record: &Record, near: &BTreeSet<i64>, other: &Record) -> bool {
+        match record.command {
+            Command::Create { .. } | Command::Remove(_) => true,
+            Command::PingAll | Command::All | Command::Tree => other.command.is_structural(),
+            Command::Exec { id, .. } if matches!(other.command, Command::Exec { id: before, .. } if before == id) => {
+                true
+            }
+            _ => self.touched[other.position].iter().any(|id| near.contains(id)),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::iter;
+
+use super::{CONTROL, NodeId, Slot, Topology};
+
+/// Who is above and below.
+impl Topology {
+    /// The node above `id`, or [`CONTROL`]; `None` when `id` is not one of the nodes.
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.nodes.get(&id).map(|link| link.parent)
+    }
+
+    /// Which of its parent's slots `id` has; `None` when it is not one of the nodes.
+    pub fn slot(&self, id: NodeId) -> Option<Slot> {
+        self.nodes.get(&id).map(|link| link.slot)
+    }
+
+    /// The children of `id`, which may be [`CONTROL`]: ascending, in a search tree and a balanced tree
+    /// left before right.
+    ///
+    /// ```
+    /// use nodetree::topology::{Slot, Topology, TopologyKind};
+    /// let mut tree = Topology::new(TopologyKind::Balanced);
+    /// for id in [5, 9, 2] {
+    ///     tree.insert(id, &tree.place(id, None)?);
+    /// }
+    /// assert!(tree.children(5).eq([(Slot::Left, 9), (Slot::Right, 2)]));
+    /// # Ok::<(), nodetree::topology::PlaceError>(())
+    /// ```
+    pub fn children(&self, id: NodeId) -> impl DoubleEndedIterator<Item = (Slot, NodeId)> + '_ {
+        let all = (id, Slot::Any, NodeId::MIN)..=(id, Slot::Right, NodeId::MAX);
+        self.links.range(all).map(|(_, slot, child)| (*slot, *child))
+    }
+
+    /// The child of `id` in `slot`; the smallest one in a [`Slot::Any`] that holds several.
+    pub fn child_in(&self, id: NodeId, slot: Slot) -> Option<NodeId> {
+        let all = (id, slot, NodeId::MIN)..=(id, slot, NodeId::MAX);
+        self.links.range(all).next().map(|(_, _, child)| *child)
+    }
+
+    /// The nodes above `id`, upwards, and [`CONTROL`] as the last one. Nothing when `id` is not one of
+    /// the nodes.
+    ///
+    /// ```
+    /// use nodetree::topology::{CONTROL, Topology, TopologyKind};
+    /// let mut tree = Topology::new(TopologyKind::Tree);
+    /// for (id, parent) in [(1, None), (2, Some(1)), (3, Some(2))] {
+    ///     tree.insert(id, &tree.place(id, parent)?);
+    /// }
+    /// assert!(tree.ancestors(3).eq([2, 1, CONTROL]));
+    /// assert_eq!(tree.descendants(1), [2, 3]);
+    /// # Ok::<(), nodetree::topology::PlaceError>(())
+    /// ```
+    pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        iter::successors(self.parent(id), |above| self.parent(*above))
+    }
+
+    /// All nodes below `id`, which may be [`CONTROL`]; parents come before their children.
+    pub fn descendants(&self, id: NodeId) -> Vec<NodeId> {
+        let mut found: Vec<_> = self.children(id).map(|(_, child)| child).collect();
+        let mut next = 0;
+        while let Some(&node) = found.get(next) {
+            found.extend(self.children(node).map(|(_, child)| child));
+            next += 1;
+        }
+        found
+    }
+
+    /// All ids, ascending.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + '_ {
+        self.nodes.keys().copied()
+    }
+
+    /// How many links there are between the control node and `id`; 0 for [`CONTROL`], `None` when `id`
+    /// is not one of the nodes.
+    pub fn depth(&self, id: NodeId) -> Option<usize> {
+        (id == CONTROL || self.contains(id)).then(|| self.ancestors(id).count())
+    }
+
+    /// The largest depth of a node; 0 when there is none. It looks at every node.
+    pub fn height(&self) -> usize {
+        let mut height = 0;
+        let mut level: Vec<_> = self.children(CONTROL).collect();
+        while !level.is_empty() {
+            height += 1;
+            level = level.iter().flat_map(|(_, node)| self.children(*node)).collect();
+        }
+        height
+    }
+
+    /// The node right below the control node through which the way to `id` leads: `id` itself when it
+    /// stands there, `None` when it is not one of the nodes. It walks up: O(depth).
+    pub fn first_hop(&self, id: NodeId) -> Option<NodeId> {
+        iter::successors(self.contains(id).then_some(id), |at| self.parent(*at).filter(|above| *above != CONTROL))
+            .last()
+    }
+}
