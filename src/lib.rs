@@ -8,6 +8,8 @@ mod error;
 pub mod modes;
 #[cfg(feature = "testing")]
 pub mod planted;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topology;
 pub mod trace;
 

@@ -285,6 +285,24 @@ impl<C: CommandSet> NodeTree<C> {
         }
     }
 
+    /// Submits lines, right or wrong, all at once; see [`submit_all`](Self::submit_all).
+    ///
+    /// # Errors
+    /// As [`submit_all`](Self::submit_all).
+    pub fn submit_lines<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Ticket>, SubmitError> {
+        let mut tickets = Vec::new();
+        for line in lines {
+            let order = match line.parse() {
+                Ok(command) => self.order(command)?,
+                Err(error) => Entry::answer(Outcome::Refused(Refusal::Command(error))),
+            };
+            self.wait_for_place()?;
+            tickets.push(self.enter(order, None)?);
+        }
+        self.run_if_free_running()?;
+        Ok(tickets)
+    }
+
     /// Begins an exec whose request comes in pieces.
     ///
     /// # Errors

@@ -143,7 +143,7 @@ impl Timer {
         let elapsed = self.elapsed(now);
         let (least, most) = (ms.saturating_mul(1000), ms.saturating_mul(1000).saturating_add(999));
         let from_us = elapsed.from_us.max(least);
-        let to_us = elapsed.to_us.saturating_add(ROUNDING_US).min(most);
+        let to_us = elapsed.to_us.saturating_add(ROUNDING_US).min(most.saturating_sub(2 * ROUNDING_US));
         if elapsed.from_us > most.saturating_add(ROUNDING_US) || least > elapsed.to_us.saturating_add(ROUNDING_US) {
             return None;
         }

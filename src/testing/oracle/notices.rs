@@ -325,12 +325,12 @@ impl Watch<'_> {
 
     fn check_said(&self, id: i64, beat: &Beat, due_us: u64, is_down: bool) -> Result<(), Violation> {
         let inside = |moment: &&Moment<String>| moment.index > beat.index && moment.at_us <= due_us;
-        let last = self.log.notices.iter().filter(inside).filter_map(|moment| match read(&moment.what) {
+        let mut told = self.log.notices.iter().filter(inside).filter_map(|moment| match read(&moment.what) {
             Some(Notice::Unavailable(other)) if other == id => Some(true),
             Some(Notice::Available(other)) if other == id => Some(false),
             _ => None,
         });
-        if (last.last() == Some(true)) == is_down {
+        if (told.next_back() == Some(true)) == is_down {
             return Ok(());
         }
         let what = if is_down { "unavailable now" } else { "available again" };

@@ -56,6 +56,26 @@ const REPLIES: &[(&str, &str)] = &[
     ("tree sum", "> create 1 / > wait / +3 / < 1 Ok: 1000 / < 2 Ok"),
 ];
 
+/// Those of the transcripts, as a system in virtual time may hold them.
+const TRANSCRIPTS: &[(&str, &str)] = &[
+    (
+        "tree dictionary",
+        "> create 1 / > create 2 1 / > exec 2 x 5 / > exec 2 x / > create 2 1 / > wait / > kill 1 / > create 1 / > exec 2 x / > wait / > pingall / > create 2 1 / > exec 2 x / > pause 1 / > resume 1 / > ping 1 / > wait / < 1 Ok: 1000 / < 2 Ok: 1001 / < 3 Ok:2 / < 5 Error: Already exists / < 4 Ok:2: 5 / < 6 Ok / < 9 Error:2: Node is unavailable / < 7 Ok / < 8 Ok: 1002 / < 10 Ok / < 14 Ok / < 15 Ok / < 11 Ok: 2 / < 16 Ok: 1 / < 12 Ok: 1003 / < 13 Ok:2: 'x' not found / < 17 Ok",
+    ),
+    (
+        "tree dictionary",
+        "create 7 = Ok: 1000 / create 10 7 = Ok: 1001 / create 15 10 = Ok: 1002 / create 20 = Ok: 1003 / heartbit 500 = Ok / ! stop 10 / +2500 / ? Heartbit: node 10 is unavailable now / ? Heartbit: node 15 is unavailable now / ping 20 = Ok: 1 / ping 7 = Ok: 1 / > pingall / +5000 / < 8 Ok: 10;15 / exec 15 a 1 = Error:15: Node is unavailable / ! continue 10 / ? Heartbit: node 10 is available again / ? Heartbit: node 15 is available again / exec 10 a 1 = Ok:10 / pingall = Ok: -1",
+    ),
+    (
+        "tree dictionary",
+        "create 1 = Ok: 1000 / create 2 1 = Ok: 1001 / create 3 2 = Ok: 1002 / create 4 2 = Ok: 1003 / create 5 4 = Ok: 1004 / exec 5 kok = Ok:5: 'kok' not found / exec 5 kok 8 = Ok:5 / heartbit 500 = Ok / ! kill 4 / +2400 / ? Heartbit: node 4 is unavailable now / ? Heartbit: node 5 is unavailable now / > wait 3000 / +3000 / < 9 Ok / ping 3 = Ok: 1 / ping 5 = Ok: 0 / exec 5 kok = Error:5: Node is unavailable / heartbit 0 = Ok",
+    ),
+    (
+        "bst timer",
+        "create 12 = Ok: 1000 / create 66 = Ok: 1001 / create 88 = Ok: 1002 / create 90 = Ok: 1003 / all = Ok: 12 66 88 90 / exec 12 start = Ok:12 / heartbit 500 = Ok / remove 66 = Ok / all = Ok: 12 88 90 / ping 66 = Error: Not found / > wait 600 / +600 / < 11 Ok / exec 12 stop = Ok:12 / > wait 300 / +300 / < 13 Ok / exec 12 time = Ok:12: 600 / remove 12 = Ok / all = Ok: 88 90 / exec 12 time = Error:12: Not found / > exit",
+    ),
+];
+
 const SHAPES: &[(&str, &str)] = &[
     (
         "list sum",
@@ -279,6 +299,11 @@ fn the_table_is_long_enough() {
 #[test]
 fn replies() {
     check(REPLIES);
+}
+
+#[test]
+fn transcripts() {
+    check(TRANSCRIPTS);
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! For tests, ours and yours: scripts made by chance, a judge of what came of them, and the runner between the two.
+//!
+//! Only with the feature `testing`.
+
+pub mod oracle;
+pub mod raw;
+pub mod runner;
+pub mod script;
+pub mod transcript;
+
+pub use crate::planted;
