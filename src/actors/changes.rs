@@ -37,7 +37,7 @@ impl ControlNode {
     /// create or remove: takes its place among the others and starts when nothing stands in its way.
     pub(super) fn queue_change(&mut self, op: u64, order: Order) {
         let claims = self.claims(&order);
-        self.locks.claim(op, claims, &mut self.freed);
+        self.claim(op, claims);
         self.changes.insert(op, order);
         self.try_change(op);
     }
@@ -51,7 +51,7 @@ impl ControlNode {
         // Placement is planned now: an earlier create may have failed.
         let (claims, removes) = (self.claims(order), matches!(order, Order::Remove(_)));
         let work_before = if removes { self.work_before(op, &claims) } else { None };
-        self.locks.claim(op, claims, &mut self.freed);
+        self.claim(op, claims);
         if !self.locks.may_start(op) {
             return;
         }
@@ -81,13 +81,20 @@ impl ControlNode {
         }
     }
 
-    /// A change is done: whoever waited for it goes on, in the order of input.
+    fn claim(&mut self, op: u64, claims: BTreeMap<NodeId, Claim>) {
+        let left = self.locks.claim(op, claims, &mut self.freed);
+        self.unpark(left);
+    }
+
+    /// A change is done: whoever waited for it goes on.
     pub(super) fn release(&mut self, op: u64) {
-        let nodes = self.locks.release(op, &mut self.freed);
-        let parked: BTreeMap<u64, Order> = nodes.iter().filter_map(|node| self.parked.remove(node)).flatten().collect();
-        for (op, order) in parked {
-            self.dispatch(op, order);
-        }
+        let left = self.locks.release(op, &mut self.freed);
+        self.unpark(left);
+    }
+
+    fn unpark(&mut self, nodes: Vec<NodeId>) {
+        let parked = nodes.iter().filter_map(|node| self.parked.remove(node)).flatten();
+        self.unparked.extend(parked);
     }
 
     /// Puts a change that had started back to those that wait, to be judged again.
@@ -135,7 +142,7 @@ impl ControlNode {
     }
 
     fn claims_of_create(&self, id: NodeId, parent: Option<NodeId>) -> BTreeMap<NodeId, Claim> {
-        let known = self.registry.get(id).is_some();
+        let known = self.topology.contains(id);
         let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
         let (above, follower) = match &place {
             Ok(place) => (place.parent, place.follower),

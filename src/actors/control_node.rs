@@ -177,6 +177,8 @@ pub struct ControlNode {
     pub(super) held_by_barrier: BTreeSet<u64>,
     /// Commands that wait until a node is made or re-linked.
     pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    /// Those of them that may look again.
+    pub(super) unparked: BTreeMap<u64, Order>,
     /// Commands that change the tree and wait for execs and pings before them, by node.
     pub(super) waiting_for_work: HashMap<NodeId, BTreeSet<u64>>,
     /// Commands to be looked at again.
@@ -218,6 +220,7 @@ impl ControlNode {
             barriers: BTreeMap::new(),
             held_by_barrier: BTreeSet::new(),
             parked: HashMap::new(),
+            unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
             freed: BTreeSet::new(),
             creations: BTreeMap::new(),
@@ -364,12 +367,17 @@ impl ControlNode {
     fn settle(&mut self) {
         loop {
             self.run_deadlines();
+            // In the order of input; and before changes behind them, which wait for them.
+            if let Some((op, order)) = self.unparked.pop_first() {
+                self.dispatch(op, order);
+                continue;
+            }
             if let Some(op) = self.freed.pop_first() {
                 self.try_change(op);
                 continue;
             }
             self.start_barriers();
-            if !self.freed.is_empty() {
+            if !self.freed.is_empty() || !self.unparked.is_empty() {
                 continue;
             }
             if !self.end_of_wait() {

@@ -67,7 +67,7 @@ impl ControlNode {
         if id == CONTROL || self.registry.is_up(id) {
             return Err(Refusal::AlreadyExists);
         }
-        let known = self.registry.get(id).is_some();
+        let known = self.topology.contains(id);
         let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
         let place = place.map_err(|_| Refusal::ParentNotFound)?;
         if place.parent != CONTROL && self.is_known_to_be_down(place.parent) {
@@ -191,6 +191,9 @@ impl ControlNode {
             work: None,
         });
         self.answer(op, Outcome::Created { pid });
+        if reported {
+            self.has_returned(id);
+        }
         self.release(op);
     }
 

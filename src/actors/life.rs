@@ -24,7 +24,11 @@ impl ControlNode {
                 self.registry.stopped.insert(id);
                 self.effects.push(ControlEffect::Pause(key));
             }
-            Strike::Resume if stopped => self.effects.push(ControlEffect::Resume(key)),
+            Strike::Resume if stopped => {
+                // Commands after it see what it did, so the books change now and not when it is confirmed.
+                self.goes_on(key);
+                self.effects.push(ControlEffect::Resume(key));
+            }
             Strike::Pause | Strike::Resume => return self.answer(op, Outcome::Done),
         }
         self.strikes.insert((key, op), strike);
@@ -41,7 +45,8 @@ impl ControlNode {
     }
 
     pub(super) fn on_stopped(&mut self, key: NodeKey) {
-        if let Some(entry) = self.registry.of(key).filter(|entry| entry.life == Life::Up) {
+        let resumed = self.strikes.range((key, 0)..=(key, u64::MAX)).any(|(_, strike)| matches!(strike, Strike::Resume));
+        if let Some(entry) = self.registry.of(key).filter(|entry| entry.life == Life::Up && !resumed) {
             entry.stopped = true;
             self.registry.stopped.insert(key.id);
         }
@@ -49,12 +54,16 @@ impl ControlNode {
     }
 
     pub(super) fn on_continued(&mut self, key: NodeKey) {
+        self.goes_on(key);
+        self.answer_strikes(key, |strike| (!matches!(strike, Strike::Kill)).then_some(Outcome::Done));
+    }
+
+    fn goes_on(&mut self, key: NodeKey) {
         if let Some(entry) = self.registry.of(key) {
             entry.stopped = false;
             self.registry.stopped.remove(&key.id);
             self.end_silence(key.id);
         }
-        self.answer_strikes(key, |strike| (!matches!(strike, Strike::Kill)).then_some(Outcome::Done));
     }
 
     pub(super) fn on_died(&mut self, key: NodeKey) {
@@ -156,6 +165,9 @@ impl ControlNode {
         let now = self.now;
         if let Some(entry) = self.registry.of(key) {
             entry.last_sign = now;
+            if entry.reported {
+                self.has_returned(key.id);
+            }
             if self.registry.silent.contains(&key.id) {
                 self.end_silence(key.id);
             }

@@ -40,12 +40,18 @@ impl Locks {
         self.claims.keys().next().copied()
     }
 
-    /// Takes a place in the queues of these nodes, in place of those it had; appends to `freed` whom that lets go on.
-    pub(super) fn claim(&mut self, op: u64, claims: BTreeMap<NodeId, Claim>, freed: &mut BTreeSet<u64>) {
+    /// Takes a place in the queues of these nodes, in place of those it had; appends to `freed` whom that lets go on,
+    /// and says which nodes it left.
+    pub(super) fn claim(
+        &mut self,
+        op: u64,
+        claims: BTreeMap<NodeId, Claim>,
+        freed: &mut BTreeSet<u64>,
+    ) -> Vec<NodeId> {
         if self.claims.get(&op) == Some(&claims) {
-            return;
+            return Vec::new();
         }
-        self.leave(op, freed);
+        let left = self.leave(op, freed);
         for (&node, &claim) in &claims {
             let queue = self.queues.entry(node).or_default();
             match claim {
@@ -54,6 +60,7 @@ impl Locks {
             };
         }
         self.claims.insert(op, claims);
+        left
     }
 
     /// Whether nothing stands in its way.

@@ -120,9 +120,11 @@ impl ControlNode {
     }
 
     pub(super) fn wave_overdue(&mut self, op: u64) {
-        if self.waves.contains_key(&op) {
-            self.end_wave(op);
-        }
+        let Some(wave) = self.waves.get(&op) else { return };
+        // They were given the whole reply timeout; nodes further down had less.
+        let silent = wave.awaited.clone();
+        silent.into_iter().for_each(|id| self.mark_silent(id));
+        self.end_wave(op);
     }
 
     /// Nodes that have died are not waited for.

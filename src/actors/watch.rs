@@ -61,27 +61,46 @@ impl ControlNode {
             watch.forgiven_until = now + watch.period_ns;
         }
         watch.next_look = now + watch.period_ns / LOOKS_IN_A_PERIOD;
-        let (next_look, since, forgiven) = (watch.next_look, watch.since, now < watch.forgiven_until);
-        let quiet_after = watch.period_ns * PERIODS_OF_QUIET;
+        let (next_look, forgiven) = (watch.next_look, now < watch.forgiven_until);
         self.due(next_look, Due::Watch);
-        if forgiven {
+        if !forgiven {
+            self.report(CONTROL, now);
+        }
+    }
+
+    /// Something has come from a node that was reported: it is back at once, and so may be others below it.
+    pub(super) fn has_returned(&mut self, id: NodeId) {
+        let Some(since) = self.watch.as_ref().map(|watch| watch.since) else { return };
+        if !self.topology.contains(id) {
             return;
         }
-        let mut notices = Vec::new();
-        let mut stack: Vec<(NodeId, Nanos)> = vec![(CONTROL, now)];
+        let above = self.topology.ancestors(id).filter_map(|above| self.registry.get(above));
+        let heard_above = above.map(|entry| entry.last_sign.max(since)).min().unwrap_or(self.now);
+        self.report_node(id, heard_above);
+        let heard = self.registry.get(id).map_or(heard_above, |entry| entry.last_sign.max(since).min(heard_above));
+        self.report(id, heard);
+    }
+
+    /// Says who below a node has become quiet, and who is back, when something was heard of the node itself then.
+    fn report(&mut self, top: NodeId, heard: Nanos) {
+        let mut stack = vec![(top, heard)];
         while let Some((parent, heard_above)) = stack.pop() {
-            for (_, id) in self.topology.children(parent) {
-                let Some(entry) = self.registry.get_mut(id) else { continue };
-                let heard = entry.last_sign.max(since).min(heard_above);
-                let quiet = now - heard >= quiet_after;
-                if quiet != entry.reported && (quiet || entry.life == Life::Up) {
-                    entry.reported = quiet;
-                    notices.push(if quiet { Notice::Unavailable { id } } else { Notice::Available { id } });
-                }
-                stack.push((id, heard));
-            }
+            let children: Vec<NodeId> = self.topology.children(parent).map(|(_, id)| id).collect();
+            stack.extend(children.into_iter().map(|id| (id, self.report_node(id, heard_above))));
         }
-        self.effects.extend(notices.into_iter().map(ControlEffect::Notice));
+    }
+
+    fn report_node(&mut self, id: NodeId, heard_above: Nanos) -> Nanos {
+        let now = self.now;
+        let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return heard_above };
+        let heard = entry.last_sign.max(watch.since).min(heard_above);
+        let quiet = now - heard >= watch.period_ns * PERIODS_OF_QUIET;
+        if quiet != entry.reported && (quiet || entry.life == Life::Up) {
+            entry.reported = quiet;
+            let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
+            self.effects.push(ControlEffect::Notice(notice));
+        }
+        heard
     }
 
     /// The drawing of the `tree` command.

@@ -49,8 +49,6 @@ pub(super) enum Goal {
     Watched,
     /// So many bytes of streamed requests can be taken.
     Room(usize),
-    /// A notice has been given.
-    Noticed(u64),
 }
 
 impl Goal {
@@ -59,7 +57,6 @@ impl Goal {
             Self::Idle => shared.in_flight.load(Ordering::Acquire) == 0,
             Self::Watched => shared.watched.load(Ordering::Acquire) == 0,
             Self::Room(bytes) => shared.has_room(bytes),
-            Self::Noticed(before) => shared.noticed.load(Ordering::Acquire) > before,
         }
     }
 }

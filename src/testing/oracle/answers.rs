@@ -147,7 +147,7 @@ impl Judge<'_> {
         let must: Vec<i64> =
             ids().filter(|&id| dead_in(id) == views.len() || self.must_be_silent(&self.forest, record, id)).collect();
         let may: Vec<i64> =
-            ids().filter(|&id| dead_in(id) > 0 || self.may_be_silent_when_asked(&self.forest, record, id)).collect();
+            ids().filter(|&id| dead_in(id) > 0 || self.may_leave_unanswered(&self.forest, record, id)).collect();
         let allowed = format!("every one of {must:?} and no other than {may:?}, ascending");
         let Some(down) = drawing::down_ids(record.reply_text()) else {
             return Err(record.violation(Invariant::Text, allowed));

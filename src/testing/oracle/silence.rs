@@ -27,6 +27,12 @@ impl Judge<'_> {
             && self.pauses_on(forest, id).any(|(_, pause)| pause.may_be_silent_when_asked(record.window(), slack_us))
     }
 
+    /// The node, or one above it, can have been stopped while it was asked. (`pingall` takes at most the reply
+    /// timeout; how much less it gives to each node is not said.)
+    pub(super) fn may_leave_unanswered(&self, forest: &Forest, record: &Record, id: i64) -> bool {
+        forest.path(id).iter().any(|&above| self.pauses.may(above, record.window()))
+    }
+
     /// The node can have let a reply timeout pass, asked by this command or by an earlier one.
     pub(super) fn may_be_known_silent(&self, forest: &Forest, record: &Record, id: i64) -> bool {
         let slack_us = self.config.slack_us();
