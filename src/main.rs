@@ -3,5 +3,6 @@
 mod cli;
 
 fn main() -> std::process::ExitCode {
+    nodetree::modes::process::serve_if_built_in_node();
     cli::main(std::env::args_os())
 }
