@@ -83,7 +83,7 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn from_args(args: Vec<OsString>) -> Result<Self, Early> {
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Early> {
         let args = Args::try_parse_from(args).map_err(Early::Clap)?;
         let config = args.config().map_err(Early::Config)?;
         let create = |path: PathBuf| match File::create(&path) {

@@ -26,28 +26,15 @@ use nodetree::command_sets::{CommandSetKind, Dictionary, Search, Sum, Timer};
 
 use args::Settings;
 
-/// The first word with which the program starts itself as a node of process mode.
-const NODE_WORD: &str = "__node";
-
 /// Wrong arguments, or a wrong configuration.
 const USAGE_CODE: u8 = 2;
 
 /// Runs the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|word| word == NODE_WORD) {
-        return node_program();
-    }
     match Settings::from_args(args) {
         Ok(settings) => run(settings),
         Err(early) => early.exit(),
     }
-}
-
-/// The program of a node in process mode: the one place where it begins.
-fn node_program() -> ExitCode {
-    complain("a node is started by its control node, not by hand");
-    ExitCode::from(USAGE_CODE)
 }
 
 fn run(settings: Settings) -> ExitCode {

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::thread;
 
-use crossbeam_channel::{Receiver, TryRecvError, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 use nodetree::{Answer, CommandSet, Notice, Reply};
 
 use super::output::Output;
@@ -20,6 +20,9 @@ const PROMPT: &[u8] = b"> ";
 pub enum Print<C: CommandSet> {
     /// An answer that it waited for.
     Answer(Answer<C>),
+    /// The answer to a `wait`. The session submits nothing before it is told that this was printed, so that no later
+    /// reply can be printed before it.
+    Waited(Answer<C>, Sender<()>),
     /// A notice that it took.
     Notice(Notice),
     /// Whether a person is asked for a command.
@@ -153,6 +156,10 @@ impl<C: CommandSet> Printer<C> {
         self.earlier_replies()?;
         match print {
             Print::Answer(answer) => self.line(|out| answer.write_to(out))?,
+            Print::Waited(answer, printed) => {
+                self.line(|out| answer.write_to(out))?;
+                let _ = printed.send(());
+            }
             Print::Notice(notice) => self.line(|out| write!(out, "{notice}"))?,
             Print::Prompt(wanted) => self.prompt = if wanted { Prompt::Wanted } else { Prompt::None },
         }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
-use crossbeam_channel::{Sender, select};
+use crossbeam_channel::{Sender, bounded, select};
 use nodetree::command_sets::RequestError;
 use nodetree::commands::{Event, Scanner};
 use nodetree::modes::ExecStream;
@@ -136,12 +136,19 @@ impl<'t, C: CommandSet> Session<'t, C> {
 
     fn submit(&mut self, command: Command<C>) -> Result<(), Failure> {
         if matches!(command, Command::Wait { .. }) && !self.is_virtual {
-            // The next line is not read before.
-            let answer = self.tree.call(command)?;
-            self.print(Print::Answer(answer));
-            return Ok(());
+            return self.wait(command);
         }
         self.submitted(self.tree.submit(command)?)
+    }
+
+    /// The next line is not read before the answer has been printed.
+    fn wait(&self, command: Command<C>) -> Result<(), Failure> {
+        let answer = self.tree.call(command)?;
+        let (tell, printed) = bounded(1);
+        self.print(Print::Waited(answer, tell));
+        // A printer whose output fails drops its end.
+        let _ = printed.recv();
+        Ok(())
     }
 
     /// In virtual time a line is submitted when all earlier ones are answered, and what is printed has one order: what
