@@ -55,5 +55,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(tree.line(&format!("exec {id} {name} {old} {new}"))?, format!("Ok:{id}: {number}"));
         *number = if *number == old { new } else { *number };
     }
-    Ok(println!("600 answers are those of the model"))
+    Ok(())
 }
