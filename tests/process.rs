@@ -330,11 +330,10 @@ impl<C: CommandSet> Library<C> {
 
     fn pid_of(&self, id: i64) -> Pid {
         let drawing = say(&self.tree, "tree");
-        let lines =
-            drawing.lines().filter_map(|line| line.trim_start_matches(['├', '└', '│', '─', ' ']).split_once(" ("));
-        let pid =
-            lines.filter_map(|(node, pid)| (node == id.to_string()).then(|| pid.trim_end_matches(')').parse().ok()));
-        pid.flatten().next().and_then(Pid::from_raw).expect("the node has a process")
+        let nodes = drawing.lines().map(|line| line.trim_start_matches(['├', '└', '│', '─', ' ']));
+        let node = format!("{id} (");
+        let mut pids = nodes.filter_map(|it| it.strip_prefix(&node)?.strip_suffix(')')?.parse().ok());
+        pids.next().and_then(Pid::from_raw).expect("the node has a process")
     }
 }
 
