@@ -154,7 +154,7 @@ impl ControlNode {
             TopologyKind::List => above == CONTROL,
             TopologyKind::Bst | TopologyKind::Balanced => false,
         };
-        let mut claims = BTreeMap::from([(above, if shared { Claim::Attach } else { Claim::Whole })]);
+        let mut claims = BTreeMap::from([(above, if shared { Claim::Attach } else { Claim::Below })]);
         claims.extend(follower.map(|follower| (follower, Claim::Whole)));
         self.claim_everything(&mut claims);
         claims.insert(id, Claim::Whole);
@@ -169,10 +169,15 @@ impl ControlNode {
         }
         for step in self.topology.plan_removal(id) {
             let from = self.topology.parent(step.node);
-            claims.extend([Some(step.node), Some(step.parent), from].into_iter().flatten().map(|id| (id, Claim::Whole)));
+            for above in [Some(step.parent), from].into_iter().flatten() {
+                claims.entry(above).or_insert(Claim::Below);
+            }
+            if from != Some(step.parent) {
+                claims.insert(step.node, Claim::Whole);
+            }
         }
         if let Some(parent) = self.topology.parent(id) {
-            claims.insert(parent, Claim::Whole);
+            claims.entry(parent).or_insert(Claim::Below);
         }
         if matches!(self.config.topology, TopologyKind::Tree | TopologyKind::List) && claims.contains_key(&CONTROL) {
             // We can have the links to several children changed at the same time.
@@ -184,7 +189,7 @@ impl ControlNode {
     /// In a balanced tree every change depends on all sizes: the root stands for the whole.
     fn claim_everything(&self, claims: &mut BTreeMap<NodeId, Claim>) {
         if self.config.topology == TopologyKind::Balanced {
-            claims.insert(CONTROL, Claim::Whole);
+            claims.insert(CONTROL, Claim::Below);
         }
     }
 }

@@ -217,12 +217,17 @@ impl ComputingNode {
     fn on_control(&mut self, now: Nanos, message: ControlDown) {
         match message {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
-            ControlDown::Switch { epoch, activate, retire } => {
+            ControlDown::Switch { epoch, activate, retire, places } => {
                 for link in retire {
                     self.forget_child(link);
                 }
                 for link in activate {
                     self.activate(link);
+                }
+                for (id, slot) in places {
+                    if let Some(child) = self.children.get_mut(&id) {
+                        child.slot = slot;
+                    }
                 }
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }

@@ -239,6 +239,8 @@ pub enum ControlDown {
         activate: Vec<LinkId>,
         /// The links to children that are not to be used any more.
         retire: Vec<LinkId>,
+        /// Children that stay, and the places that they have from now on.
+        places: Vec<(NodeId, Slot)>,
     },
     /// Are you there? A re-link is about to change your links.
     Ask {
