@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::control_node::{ControlNode, Order};
 use super::locks::Claim;
 use super::outcome::Outcome;
+use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, TopologyKind};
 
 impl ControlNode {
@@ -36,6 +37,13 @@ impl ControlNode {
 
     /// create or remove: takes its place among the others and starts when nothing stands in its way.
     pub(super) fn queue_change(&mut self, op: u64, order: Order) {
+        if let Order::Create { id, .. } = order
+            && self.registry.is_up(id)
+            && !self.locks.is_claimed_before(id, op)
+        {
+            // It is there, and nothing before this command changes that: nobody need wait for the answer.
+            return self.refuse(op, Refusal::AlreadyExists);
+        }
         let claims = self.claims(&order);
         self.claim(op, claims);
         self.changes.insert(op, order);
@@ -186,9 +194,9 @@ impl ControlNode {
         claims
     }
 
-    /// In a balanced tree every change depends on all sizes: the root stands for the whole.
+    /// Where the topology places by itself, the place of a node depends on every change before: the root stands for all.
     fn claim_everything(&self, claims: &mut BTreeMap<NodeId, Claim>) {
-        if self.config.topology == TopologyKind::Balanced {
+        if matches!(self.config.topology, TopologyKind::Bst | TopologyKind::Balanced) {
             claims.insert(CONTROL, Claim::Below);
         }
     }

@@ -305,7 +305,7 @@ impl ComputingNode {
             for (wave, missing) in self.waves.gone(child.key.id) {
                 self.answer_wave(wave, missing);
             }
-            self.send_up(Envelope::ChildGone { child: child.key });
+            self.send_up(Envelope::ChildGone { child: child.key, link });
         }
         self.forget(link);
         self.visited(link);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::control_node::{ControlEffect, ControlNode, Order, Strike};
-use super::message::NodeKey;
+use super::message::{LinkId, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;
 use crate::commands::{ExecError, Refusal};
@@ -80,8 +80,9 @@ impl ControlNode {
     }
 
     /// The link to a node has ended, and what came over it before has arrived.
-    pub(super) fn on_child_gone(&mut self, key: NodeKey) {
-        let Some(entry) = self.registry.of(key) else { return };
+    pub(super) fn on_child_gone(&mut self, key: NodeKey, link: LinkId) {
+        // The end of a link that a re-link has replaced says nothing.
+        let Some(entry) = self.registry.of(key).filter(|entry| entry.uplink == link) else { return };
         if entry.life == Life::Up {
             // Without its link it can do nothing: it is ended if it has not ended by itself.
             self.bury(key.id);

@@ -169,6 +169,8 @@ pub enum Envelope {
     ChildGone {
         /// The child.
         child: NodeKey,
+        /// The link.
+        link: LinkId,
     },
     /// Up: there is no next hop for what was sent to this node.
     Unroutable {
@@ -189,7 +191,7 @@ impl fmt::Display for Envelope {
             Self::Wave { wave, budget_ns, .. } => write!(f, "wave {wave} within {budget_ns}"),
             Self::WaveReply { wave, missing, last } => write!(f, "wave {wave} missing {missing:?} last {last}"),
             Self::Marker { epoch, through } => write!(f, "marker {epoch} through {through}"),
-            Self::ChildGone { child } => write!(f, "child {} gone", child.id),
+            Self::ChildGone { child, link } => write!(f, "child {} gone from link {}", child.id, link.0),
             Self::Unroutable { to } => write!(f, "unroutable to {}", to.id),
         }
     }

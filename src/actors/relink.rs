@@ -354,6 +354,7 @@ impl ControlNode {
         let mut closing: BTreeMap<NodeId, Vec<LinkId>> = BTreeMap::new();
         let olds: Vec<_> = relink.links.iter().filter_map(|link| link.old.map(|old| (link.lower, old))).collect();
         let lowers: Vec<NodeId> = relink.links.iter().map(|link| link.lower).collect();
+        let moved: Vec<NodeId> = lowers.iter().copied().chain(relink.places.iter().map(|(id, _)| *id)).collect();
         for (lower, old) in olds {
             closing.entry(lower).or_default().push(old);
             closing.entry(self.topology.parent(lower).unwrap_or(CONTROL)).or_default().push(old);
@@ -374,7 +375,7 @@ impl ControlNode {
             self.finish_creation(op);
         }
         self.bury_below_dead(&lowers);
-        self.repeat_what_was_lost(&lowers);
+        self.repeat_what_was_lost(&moved);
     }
 
     fn end_removed_node(&mut self, op: u64, subject: NodeId) {
