@@ -1,1 +1,8 @@
-fn main(){}
+//! The `nodetree` program: reads commands from standard input and prints replies.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    nodetree::modes::process::serve_if_built_in_node();
+    cli::main(std::env::args_os())
+}

@@ -3,6 +3,8 @@
 mod config;
 mod engine;
 mod local;
+pub mod process;
+mod real_time;
 mod simulated;
 mod sink;
 mod stream;
@@ -11,6 +13,7 @@ pub mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -45,6 +48,7 @@ pub struct Builder<C> {
     config: SystemConfig,
     trace: bool,
     codec: bool,
+    node_program: Option<PathBuf>,
     set: PhantomData<fn() -> C>,
 }
 
@@ -98,6 +102,13 @@ impl<C: CommandSet> Builder<C> {
         self
     }
 
+    /// What nodes run in process mode, instead of this program itself: one that calls
+    /// [`process::serve_if_node`] first.
+    pub fn node_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.node_program = Some(program.into());
+        self
+    }
+
     /// Starts the system.
     ///
     /// # Errors
@@ -144,7 +155,8 @@ pub struct NodeTree<C: CommandSet> {
 impl<C: CommandSet> NodeTree<C> {
     /// A builder with the defaults of [`SystemConfig`].
     pub fn builder() -> Builder<C> {
-        Builder { config: SystemConfig::default(), trace: false, codec: cfg!(debug_assertions), set: PhantomData }
+        let (config, codec) = (SystemConfig::default(), cfg!(debug_assertions));
+        Builder { config, trace: false, codec, node_program: None, set: PhantomData }
     }
 
     fn start(builder: Builder<C>) -> Result<Self, StartError> {
@@ -181,8 +193,8 @@ impl<C: CommandSet> NodeTree<C> {
                 let settings = simulated::Settings { seed: config.seed, codec: builder.codec };
                 Box::new(simulated::Simulated::start(settings, parts)?)
             }
-            Mode::Threads => Box::new(threads::Threads::start(parts)?),
-            Mode::Process => return Err(StartError::Unsupported("process mode is not there yet".to_owned())),
+            Mode::Threads => Box::new(threads::start(parts)?),
+            Mode::Process => Box::new(process::start(builder.node_program, C::NAME, parts)?),
         };
         Ok(Self {
             config,

@@ -1,0 +1,30 @@
+//! What a node and the control node say to each other first, and how a node's program is called.
+
+use serde::{Deserialize, Serialize};
+
+use crate::actors::message::NodeSpec;
+use crate::modes::wire;
+
+/// The first argument of a program that is to be a node; then come the id, for those who look at processes, and the
+/// name of the command set.
+pub(super) const NODE_ARGUMENT: &str = "__node";
+
+/// From the control node.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Hello {
+    pub(super) build: String,
+    /// The process that is the control node.
+    pub(super) parent: i32,
+    pub(super) spec: NodeSpec,
+}
+
+/// From the node.
+#[derive(Serialize, Deserialize)]
+pub(super) struct HelloBack {
+    pub(super) build: String,
+}
+
+/// What both sides must have in common: the library, the format of frames, the command set.
+pub(super) fn build(command_set: &str) -> String {
+    format!("nodetree {} wire {} {command_set}", env!("CARGO_PKG_VERSION"), wire::VERSION)
+}

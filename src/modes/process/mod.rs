@@ -1,0 +1,480 @@
+//! The process mode: every node is a process, every link a socket between two of them.
+//!
+//! Flat in the operating system: all nodes are children of the control node's process, which makes the links and
+//! hands their ends out over the control links. What is left for later: a rule in the peer that turns a fault plan
+//! into verdicts, a look at the kernel when a node is silent (starved or stuck), a host program that ignores SIGCHLD
+//! (then no status comes), and a log of the nodes.
+
+mod channel;
+mod hello;
+mod node;
+mod peer;
+mod spawner;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Addr, Recipient};
+use rustix::process::{Pid, Resource, Signal, WaitStatus, getpid, getrlimit, setrlimit};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::AbortHandle;
+
+use super::engine::Parts;
+use super::real_time::{Begun, RealTime, Wheel};
+use crate::actors::message::{
+    ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side,
+};
+use crate::actors::{ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, Frame, FromNode, Submissions};
+use crate::error::StartError;
+use crate::topology::Slot;
+use crate::trace::{Trace, What};
+use channel::{Incoming, Outgoing, open, pair};
+use hello::{Hello, HelloBack, build};
+pub use node::{serve_if_built_in_node, serve_if_node};
+use peer::{Peer, deliver};
+use spawner::{Event, Family, Program, Spawner};
+
+/// A program that was started answers within this time, or it is none of ours.
+const HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;
+
+/// A signal that shows no effect for so long (somebody else may have sent the contrary) is looked after.
+const SIGNAL_WITHIN: Nanos = 100 * MILLISECOND;
+
+/// Starts a process system.
+pub(super) fn start(path: Option<PathBuf>, command_set: &'static str, parts: Parts) -> Result<RealTime, StartError> {
+    if node::is_node() {
+        let what = format!("this process is to be a node, but its main serves no command set {command_set}");
+        return Err(StartError::Unsupported(what));
+    }
+    raise_descriptor_limit();
+    let program = Program { path: path.unwrap_or_else(|| PathBuf::from("/proc/self/exe")), command_set };
+    Ok(RealTime::start(parts, |parts, start| begin(program, parts, start))?)
+}
+
+/// Each node takes one descriptor of this process, each top-level node one more.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of descriptors could not be raised");
+    }
+}
+
+fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
+    let Parts { config, make_executor: _, sink, submissions, trace, awake, shared: _ } = parts;
+    let build = build(program.command_set);
+    let (events, mut happened) = unbounded_channel();
+    let spawner = Spawner::start(program, events)?;
+    let processes = Rc::new_cyclic(|this| Processes {
+        wheel: Wheel::new(start),
+        trace,
+        build,
+        family: spawner.family(),
+        spawner: RefCell::new(Some(spawner)),
+        control: RefCell::default(),
+        nodes: RefCell::default(),
+        own_links: RefCell::default(),
+        this: this.clone(),
+    });
+    let fabric = Box::new(ProcessFabric(Rc::clone(&processes)));
+    let queue = Submissions::new(submissions, awake);
+    let control = ControlActor::new(ControlNode::new(config), fabric, sink, queue).start();
+    *processes.control.borrow_mut() = Some(control.clone());
+    let turned = Rc::clone(&processes);
+    actix_rt::spawn(async move { turned.wheel.turn(|timer| turned.on_timer(timer)).await });
+    let told = Rc::clone(&processes);
+    actix_rt::spawn(async move {
+        while let Some(event) = happened.recv().await {
+            told.on_event(event);
+        }
+    });
+    Ok((control, Box::new(move || processes.shut_down())))
+}
+
+enum Timer {
+    Wake,
+    HelloDue(NodeKey),
+    SignalDue(NodeKey),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its program has not answered.
+    Starting,
+    Up,
+    /// It did not come up, and the control node knows.
+    Failed,
+}
+
+/// What the control node's process knows of a node's process.
+struct Node {
+    pid: Option<Pid>,
+    stage: Stage,
+    /// Its program has said that it is a node of ours.
+    has_answered: bool,
+    /// It is to be killed as soon as it is there.
+    is_doomed: bool,
+    /// Signals to stop and to continue it, the first of them sent: a second one at once could undo the first
+    /// before the kernel shows it.
+    signals: VecDeque<Signal>,
+    outgoing: Outgoing,
+    reader: AbortHandle,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// All nodes of a system, as seen from the control node's process.
+struct Processes {
+    wheel: Wheel<Timer>,
+    trace: Trace,
+    build: String,
+    family: Arc<Family>,
+    spawner: RefCell<Option<Spawner>>,
+    control: RefCell<Option<Addr<ControlActor>>>,
+    nodes: RefCell<HashMap<NodeKey, Node>>,
+    /// The readers of the links to top-level nodes.
+    own_links: RefCell<HashMap<LinkId, AbortHandle>>,
+    this: Weak<Self>,
+}
+
+impl Processes {
+    fn tell(&self, mail: ControlMail) {
+        if let Some(control) = &*self.control.borrow() {
+            control.do_send(mail);
+        }
+    }
+
+    fn input(&self, input: ControlInput) {
+        self.tell(ControlMail::Input(input));
+    }
+
+    /// Ends everything; when it returns, no process is left.
+    fn shut_down(&self) {
+        self.control.take();
+        for (_, reader) in self.own_links.take() {
+            reader.abort();
+        }
+        drop(self.nodes.take());
+        drop(self.spawner.take());
+    }
+
+    fn start(&self, spec: NodeSpec) {
+        let key = spec.key;
+        if let Err(error) = self.try_to_start(spec) {
+            self.input(ControlInput::StartFailed(key, error.to_string()));
+        }
+    }
+
+    fn try_to_start(&self, spec: NodeSpec) -> io::Result<()> {
+        let key = spec.key;
+        let (here, there) = pair()?;
+        let (outgoing, incoming) = open(here)?;
+        outgoing.send(&Hello { build: self.build.clone(), parent: getpid().as_raw_pid(), spec });
+        let reader = tokio::task::spawn_local(listen(self.this.clone(), key, incoming)).abort_handle();
+        let node = Node {
+            pid: None,
+            stage: Stage::Starting,
+            has_answered: false,
+            is_doomed: false,
+            signals: VecDeque::new(),
+            outgoing,
+            reader,
+        };
+        self.nodes.borrow_mut().insert(key, node);
+        self.wheel.add(self.wheel.now() + HELLO_WITHIN, Timer::HelloDue(key));
+        if let Some(spawner) = &*self.spawner.borrow() {
+            spawner.order(key, there);
+        }
+        Ok(())
+    }
+
+    fn on_event(&self, event: Event) {
+        match event {
+            Event::Spawned(key, pid) => self.on_spawned(key, pid),
+            Event::SpawnFailed(key, error) => {
+                if self.nodes.borrow_mut().remove(&key).is_some() {
+                    self.input(ControlInput::StartFailed(key, error.to_string()));
+                }
+            }
+            Event::Ended(key, status) => self.on_ended(key, status),
+            Event::Stopped(key) => self.on_signal(key, Signal::STOP),
+            Event::Continued(key) => self.on_signal(key, Signal::CONT),
+        }
+    }
+
+    fn on_spawned(&self, key: NodeKey, pid: Pid) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.pid = Some(pid);
+            if node.is_doomed {
+                self.family.signal(pid, Signal::KILL);
+            }
+        }
+        self.look_whether_up(key);
+    }
+
+    fn on_hello(&self, key: NodeKey, hello: Option<HelloBack>) {
+        match hello {
+            // Its end will be reported, with its status.
+            None => {}
+            Some(HelloBack { build }) if build != self.build => {
+                self.fail(key, format!("its program is {build}, this is {}", self.build));
+            }
+            Some(_) => {
+                if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+                    node.has_answered = true;
+                }
+                self.look_whether_up(key);
+            }
+        }
+    }
+
+    fn look_whether_up(&self, key: NodeKey) {
+        let mut nodes = self.nodes.borrow_mut();
+        if let Some(node) = nodes.get_mut(&key)
+            && let Some(pid) = node.pid
+            && node.has_answered
+            && node.stage == Stage::Starting
+        {
+            node.stage = Stage::Up;
+            let (node, incarnation) = (key.id, key.incarnation);
+            self.trace.add(self.wheel.now(), || What::Started { node, incarnation });
+            self.input(ControlInput::Started(key, u64::from(pid.as_raw_pid().unsigned_abs())));
+        }
+    }
+
+    fn fail(&self, key: NodeKey, why: String) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key).filter(|node| node.stage == Stage::Starting) {
+            node.stage = Stage::Failed;
+            self.input(ControlInput::StartFailed(key, why));
+        }
+        self.kill(key);
+    }
+
+    fn on_ended(&self, key: NodeKey, status: WaitStatus) {
+        let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
+        match node.stage {
+            Stage::Starting if !node.is_doomed => {
+                let how = describe(status);
+                let why = format!("its program {how} before it answered: does its main call serve_if_node first?");
+                self.input(ControlInput::StartFailed(key, why));
+            }
+            Stage::Failed => {}
+            Stage::Starting | Stage::Up => {
+                let (node, incarnation) = (key.id, key.incarnation);
+                self.trace.add(self.wheel.now(), || What::Ended { node, incarnation });
+                self.input(ControlInput::Died(key));
+            }
+        }
+    }
+
+    fn kill(&self, key: NodeKey) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.is_doomed = true;
+            if let Some(pid) = node.pid {
+                self.family.signal(pid, Signal::KILL);
+            }
+        }
+    }
+
+    /// As [`kill`](Self::kill), but its end is not of our making: it is still reported as what it is.
+    fn end_unheard(&self, key: NodeKey) {
+        let pid = self.nodes.borrow().get(&key).and_then(|node| node.pid);
+        if let Some(pid) = pid {
+            self.family.signal(pid, Signal::KILL);
+        }
+    }
+
+    /// Sends a signal when those before it have shown their effect.
+    fn send_signal(&self, key: NodeKey, signal: Signal) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.signals.push_back(signal);
+            if node.signals.len() == 1 {
+                self.send_first_signal(key, node);
+            }
+        }
+    }
+
+    fn send_first_signal(&self, key: NodeKey, node: &Node) {
+        if let (Some(pid), Some(&signal)) = (node.pid, node.signals.front()) {
+            self.family.signal(pid, signal);
+            self.wheel.add(self.wheel.now() + SIGNAL_WITHIN, Timer::SignalDue(key));
+        }
+    }
+
+    /// It was stopped, or goes on, by us or by somebody else.
+    fn on_signal(&self, key: NodeKey, signal: Signal) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key)
+            && node.signals.front() == Some(&signal)
+        {
+            node.signals.pop_front();
+            self.send_first_signal(key, node);
+        }
+        self.input(if signal == Signal::STOP { ControlInput::Stopped(key) } else { ControlInput::Continued(key) });
+    }
+
+    /// No effect was reported: it was so already, or somebody has undone it.
+    fn look_after_signal(&self, key: NodeKey) {
+        let nodes = self.nodes.borrow();
+        let Some(node) = nodes.get(&key) else { return };
+        let (Some(pid), Some(&signal)) = (node.pid, node.signals.front()) else { return };
+        if is_stopped(pid) == (signal == Signal::STOP) {
+            drop(nodes);
+            self.on_signal(key, signal);
+        } else {
+            self.send_first_signal(key, node);
+        }
+    }
+
+    fn on_timer(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Wake => self.tell(ControlMail::Wake),
+            Timer::HelloDue(key) => {
+                let is_late = |node: &Node| node.stage == Stage::Starting;
+                if self.nodes.borrow().get(&key).is_some_and(is_late) {
+                    self.fail(key, "its program does not answer: does its main call serve_if_node first?".to_owned());
+                }
+            }
+            Timer::SignalDue(key) => self.look_after_signal(key),
+        }
+        true
+    }
+
+    fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+        let [upper, lower] = ends;
+        self.trace.add(self.wheel.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
+        match self.try_to_connect(link, ends, slot, active) {
+            Ok(address) => address,
+            Err(error) => {
+                tracing::error!(%error, node = lower.id, "a node is ended: no link can be made to it");
+                self.kill(lower);
+                None
+            }
+        }
+    }
+
+    /// An end for a node that is no more is closed at once, and so the other side learns it.
+    fn try_to_connect(
+        &self,
+        link: LinkId,
+        [upper, lower]: [NodeKey; 2],
+        slot: Slot,
+        active: bool,
+    ) -> io::Result<Option<Recipient<Frame>>> {
+        let (up, down) = pair()?;
+        let nodes = self.nodes.borrow();
+        let hand_out = |to: NodeKey, role: Role, end| {
+            if let Some(node) = nodes.get(&to) {
+                node.outgoing.send_with(&ControlDown::Link { link, role, active }, Some(end));
+            }
+        };
+        hand_out(lower, Role::Parent, down);
+        if upper != NodeKey::CONTROL {
+            hand_out(upper, Role::Child { key: lower, slot }, up);
+            return Ok(None);
+        }
+        let (outgoing, incoming) = open(up)?;
+        let Some(control) = self.control.borrow().clone() else { return Ok(None) };
+        let to = End { link, side: Side::Upper };
+        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient()));
+        self.own_links.borrow_mut().insert(link, reader.abort_handle());
+        Ok(Some(Peer::start(outgoing).recipient()))
+    }
+}
+
+/// Hears what a node says on its control link.
+async fn listen(processes: Weak<Processes>, key: NodeKey, mut incoming: Incoming) {
+    let hello = incoming.next::<HelloBack>().await;
+    if let Some(processes) = processes.upgrade() {
+        processes.on_hello(key, hello);
+    }
+    while let Some(message) = incoming.next::<ControlUp>().await {
+        let Some(processes) = processes.upgrade() else { return };
+        if let Some(control) = &*processes.control.borrow() {
+            control.do_send(FromNode { from: key, message });
+        }
+    }
+    // Without its control link it is of no use, if it has not ended by itself.
+    if let Some(processes) = processes.upgrade() {
+        processes.end_unheard(key);
+    }
+}
+
+/// How a process has ended.
+fn describe(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (_, Some(signal)) => format!("was ended by signal {signal}"),
+        _ => "ended".to_owned(),
+    }
+}
+
+/// Whether the kernel shows the process as stopped.
+fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
+    // The name may hold anything, so the last bracket counts.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
+}
+
+/// The hands of the control node in a process system.
+struct ProcessFabric(Rc<Processes>);
+
+impl Fabric for ProcessFabric {
+    fn now(&self) -> Nanos {
+        self.0.wheel.now()
+    }
+
+    fn wake_at(&mut self, at: Nanos) {
+        if at > self.0.wheel.now() {
+            self.0.wheel.add(at, Timer::Wake);
+        } else {
+            self.0.tell(ControlMail::Wake);
+        }
+    }
+
+    fn start(&mut self, spec: NodeSpec) {
+        self.0.start(spec);
+    }
+
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+        self.0.connect(link, ends, slot, active)
+    }
+
+    fn say(&mut self, to: NodeKey, message: ControlDown) {
+        if let Some(node) = self.0.nodes.borrow().get(&to) {
+            node.outgoing.send(&message);
+        }
+    }
+
+    fn close(&mut self, link: LinkId) {
+        if let Some(reader) = self.0.own_links.borrow_mut().remove(&link) {
+            reader.abort();
+        }
+    }
+
+    fn kill(&mut self, node: NodeKey) {
+        self.0.kill(node);
+    }
+
+    fn pause(&mut self, node: NodeKey) {
+        self.0.send_signal(node, Signal::STOP);
+    }
+
+    fn resume(&mut self, node: NodeKey) {
+        self.0.send_signal(node, Signal::CONT);
+    }
+
+    fn delivered(&self, link: LinkId, envelope: &Envelope) {
+        let to = NodeKey::CONTROL.id;
+        let what = || What::Delivered { to, link: link.0, envelope: envelope.to_string() };
+        self.0.trace.add(self.0.wheel.now(), what);
+    }
+}

@@ -1,0 +1,234 @@
+//! A node as a process: what the program does when the control node has started it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, System};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use tokio::task::AbortHandle;
+
+use super::channel::{Incoming, Outbox, open};
+use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build};
+use super::peer::{Peer, deliver};
+use crate::actors::message::{ControlDown, LinkId, Nanos, NodeKey, Role, Side};
+use crate::actors::{ComputingNode, End, Gate, LongJob, NodeActor, NodeHost, NodeMail};
+use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
+use crate::modes::real_time::Wheel;
+
+/// What a node was told last is written within this time after its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The exit code of a node that has no control node, or one of another build.
+const NOT_A_NODE: i32 = 2;
+
+/// The exit code of a node whose command set panicked.
+const PANICKED: i32 = 101;
+
+static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Makes this process a node, if a control node has started it for the command set `C`; then it does not return.
+///
+/// A program whose nodes run itself (the default in process mode) calls this first in its `main`, once for each
+/// command set that it uses. In any other process it does nothing.
+///
+/// ```no_run
+/// use nodetree::{Dictionary, Mode, NodeTree};
+///
+/// nodetree::modes::process::serve_if_node::<Dictionary>();
+/// let tree = NodeTree::<Dictionary>::builder().mode(Mode::Process).start()?;
+/// println!("{}", tree.line("create 10")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn serve_if_node<C: CommandSet>() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|argument| argument != NODE_ARGUMENT) {
+        return;
+    }
+    let id = arguments.next().unwrap_or_default();
+    if arguments.next().is_none_or(|name| name != C::NAME) {
+        return;
+    }
+    if let Ok(name) = CString::new(format!("node {}", id.display())) {
+        let _ = rustix::thread::set_name(&name);
+    }
+    let error = match serve(executor::<C>(), build(C::NAME)) {
+        Ok(code) => std::process::exit(code),
+        Err(error) => error,
+    };
+    let _ = writeln!(io::stderr(), "nodetree: only a control node starts a node: {error}");
+    std::process::exit(NOT_A_NODE);
+}
+
+/// [`serve_if_node`] for each of the built-in command sets.
+pub fn serve_if_built_in_node() {
+    serve_if_node::<Sum>();
+    serve_if_node::<Dictionary>();
+    serve_if_node::<Timer>();
+    serve_if_node::<Search>();
+}
+
+/// Whether this process was started to be a node.
+pub(super) fn is_node() -> bool {
+    std::env::args_os().nth(1).is_some_and(|argument| argument == NODE_ARGUMENT)
+}
+
+fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
+    // A stopped process does not see that its control link ends, but it sees this.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let control_link = take_control_link()?;
+    note_panics();
+    let start = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(cores).build()?;
+    System::with_tokio_rt(|| runtime).block_on(live(control_link, executor, build, start))
+}
+
+/// The control link is 0 when the process starts; what a command set reads there is nothing.
+fn take_control_link() -> io::Result<OwnedFd> {
+    let control_link = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(control_link)
+}
+
+fn note_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        HAS_PANICKED.store(true, Ordering::Release);
+        before(panic);
+    }));
+}
+
+/// Gives back the exit code once the control link has ended: then nobody can want anything of this node.
+async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String, start: Instant) -> io::Result<i32> {
+    let (outgoing, mut incoming) = open(control_link)?;
+    outgoing.send(&HelloBack { build: build.clone() });
+    let Some(hello) = incoming.next::<Hello>().await else { return Ok(NOT_A_NODE) };
+    let is_orphan = getppid().is_none_or(|parent| parent.as_raw_pid() != hello.parent);
+    if is_orphan || hello.build != build {
+        return Ok(NOT_A_NODE);
+    }
+    let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
+    let control = Peer::start(outgoing).recipient();
+    let wheel = Rc::new(Wheel::new(start));
+    let host = Rc::new(Host {
+        wheel: Rc::clone(&wheel),
+        node: RefCell::default(),
+        readers: RefCell::default(),
+        outboxes,
+        has_ended: Cell::new(false),
+    });
+    let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
+    let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, Gate::default()).start();
+    *host.node.borrow_mut() = Some(node.clone());
+    actix_rt::spawn(async move {
+        wheel.turn(|()| node.try_send(NodeMail::Wake).is_ok()).await;
+    });
+    host.obey(incoming).await;
+    Ok(i32::from(HAS_PANICKED.load(Ordering::Acquire)) * PANICKED)
+}
+
+/// What the process does for its one node.
+struct Host {
+    wheel: Rc<Wheel<()>>,
+    node: RefCell<Option<Addr<NodeActor>>>,
+    readers: RefCell<BTreeMap<End, AbortHandle>>,
+    outboxes: RefCell<Vec<Weak<Outbox>>>,
+    has_ended: Cell<bool>,
+}
+
+impl Host {
+    /// Hands to the node what the control node says, until it says no more.
+    async fn obey(&self, mut incoming: Incoming) {
+        while let Some(message) = incoming.next::<ControlDown>().await {
+            let ControlDown::Link { link, role, .. } = message else {
+                self.tell(NodeMail::Control(message, None));
+                continue;
+            };
+            let Some(end) = incoming.descriptor() else {
+                return tracing::error!("a link has come without its descriptor");
+            };
+            if let Err(error) = self.link(link, role, message, end) {
+                return tracing::error!(%error, "a link cannot be used");
+            }
+        }
+    }
+
+    fn link(&self, link: LinkId, role: Role, message: ControlDown, end: OwnedFd) -> io::Result<()> {
+        let side = if role == Role::Parent { Side::Lower } else { Side::Upper };
+        let to = End { link, side };
+        let (outgoing, incoming) = open(end)?;
+        let mut outboxes = self.outboxes.borrow_mut();
+        outboxes.retain(|outbox| outbox.strong_count() > 0);
+        outboxes.push(Rc::downgrade(outgoing.outbox()));
+        let address = Peer::start(outgoing).recipient();
+        let node = self.node.borrow().clone();
+        if let Some(node) = node {
+            node.do_send(NodeMail::Control(message, Some(address)));
+            let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient()));
+            self.readers.borrow_mut().insert(to, reader.abort_handle());
+        }
+        Ok(())
+    }
+
+    fn tell(&self, mail: NodeMail) {
+        if let Some(node) = &*self.node.borrow() {
+            node.do_send(mail);
+        }
+    }
+}
+
+impl NodeHost for Host {
+    fn now(&self) -> Nanos {
+        self.wheel.now()
+    }
+
+    fn wake_at(&self, _: NodeKey, at: Nanos) {
+        if at > self.wheel.now() {
+            self.wheel.add(at, ());
+        } else {
+            self.tell(NodeMail::Wake);
+        }
+    }
+
+    fn close(&self, _: NodeKey, end: End) {
+        if let Some(reader) = self.readers.borrow_mut().remove(&end) {
+            reader.abort();
+        }
+    }
+
+    fn run_long(&self, _: NodeKey, job: LongJob) {
+        let (now, Some(node)) = (self.wheel.now(), self.node.borrow().clone()) else { return };
+        actix_rt::spawn(async move {
+            match tokio::task::spawn_blocking(move || job.run(now)).await {
+                Ok(result) => node.do_send(NodeMail::LongDone(result)),
+                // A panic in a command set is the death of the node.
+                Err(_) => std::process::exit(PANICKED),
+            }
+        });
+    }
+
+    /// The process ends when what the node has sent is written.
+    fn ended(&self, _: NodeKey) {
+        self.node.borrow_mut().take();
+        if self.has_ended.replace(true) {
+            return;
+        }
+        let outboxes = self.outboxes.take();
+        actix_rt::spawn(async move {
+            let until = Instant::now() + LAST_WORDS;
+            // Each outbox goes away with the addresses that the node held, and what is in it is written before.
+            while outboxes.iter().any(|outbox| outbox.strong_count() > 0) && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            std::process::exit(i32::from(HAS_PANICKED.load(Ordering::Acquire)) * PANICKED);
+        });
+    }
+}

@@ -1,0 +1,237 @@
+//! Starts the processes of nodes and reaps them.
+//!
+//! Two threads. The *spawner* starts every process and lives as long as the system, because the death signal that a
+//! node asks for follows the thread that started it. The *reaper* waits, without a clock: all nodes are in one
+//! process group, so `waitid(P_PGID)` tells it of every exit, stop and continuation, and of nothing that belongs to
+//! the host program. (A wait for all children of one thread, `__WNOTHREAD`, would do the same, but then the thread
+//! that waits would have to be the one that starts, and could do only one of the two.) The group is not that of the
+//! terminal: Ctrl-C reaches the control node alone.
+//!
+//! The reaper looks at what has happened without taking it, and takes it under the lock of [`Family`]: whoever holds
+//! the lock may send a signal to a pid that is in it, for that pid cannot be given to another process meanwhile.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, waitid, waitpgid};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::hello::NODE_ARGUMENT;
+use crate::actors::message::NodeKey;
+
+/// What happens to processes.
+#[derive(Debug)]
+pub(super) enum Event {
+    Spawned(NodeKey, Pid),
+    SpawnFailed(NodeKey, io::Error),
+    /// It has ended and was reaped.
+    Ended(NodeKey, WaitStatus),
+    Stopped(NodeKey),
+    Continued(NodeKey),
+}
+
+struct Order {
+    key: NodeKey,
+    control_link: OwnedFd,
+}
+
+/// The program that nodes run, and for which command set.
+pub(super) struct Program {
+    pub(super) path: PathBuf,
+    pub(super) command_set: &'static str,
+}
+
+/// The processes that were started and are not reaped.
+#[derive(Default)]
+pub(super) struct Family {
+    members: Mutex<Members>,
+    fewer: Condvar,
+}
+
+#[derive(Default)]
+struct Members {
+    keys: HashMap<Pid, NodeKey>,
+    /// What happened to the one that is being started, before we were told its pid.
+    early: Vec<(Pid, WaitStatus)>,
+}
+
+impl Family {
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a signal to a process that has not been reaped; false when it has.
+    pub(super) fn signal(&self, pid: Pid, signal: Signal) -> bool {
+        self.lock().keys.contains_key(&pid) && kill_process(pid, signal).is_ok()
+    }
+}
+
+/// The thread that starts processes; when it is dropped, all of them are ended and reaped.
+pub(super) struct Spawner {
+    // Bounded by the creates that are under way.
+    orders: Option<Sender<Order>>,
+    ending: Arc<AtomicBool>,
+    family: Arc<Family>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Spawner {
+    // At most a few events of each process wait: no bound is needed, and the reaper must not wait.
+    pub(super) fn start(program: Program, events: UnboundedSender<Event>) -> io::Result<Self> {
+        let (orders, queue) = unbounded();
+        let (ending, family) = (Arc::new(AtomicBool::new(false)), Arc::new(Family::default()));
+        let nursery = Nursery { program, events, family: Arc::clone(&family), group: None };
+        let is_ending = Arc::clone(&ending);
+        let thread = std::thread::Builder::new().name("nodetree spawner".to_owned());
+        let thread = thread.spawn(move || nursery.run(&queue, &is_ending))?;
+        Ok(Self { orders: Some(orders), ending, family, thread: Some(thread) })
+    }
+
+    pub(super) fn family(&self) -> Arc<Family> {
+        Arc::clone(&self.family)
+    }
+
+    /// Starts a node; answered by an event.
+    pub(super) fn order(&self, key: NodeKey, control_link: OwnedFd) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(Order { key, control_link });
+        }
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the spawner's thread holds.
+struct Nursery {
+    program: Program,
+    events: UnboundedSender<Event>,
+    family: Arc<Family>,
+    group: Option<Pid>,
+}
+
+impl Nursery {
+    fn run(mut self, queue: &Receiver<Order>, ending: &AtomicBool) {
+        while let Ok(Order { key, control_link }) = queue.recv() {
+            if ending.load(Ordering::Acquire) {
+                continue;
+            }
+            if let Err(error) = self.start(key, control_link) {
+                let _ = self.events.send(Event::SpawnFailed(key, error));
+            }
+        }
+        self.end_all();
+    }
+
+    /// Ends all processes, and waits until the reaper has them.
+    fn end_all(&self) {
+        let mut members = self.family.lock();
+        for &pid in members.keys.keys() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        while !members.keys.is_empty() {
+            members = self.family.fewer.wait(members).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn start(&mut self, key: NodeKey, control_link: OwnedFd) -> io::Result<()> {
+        let started = match self.group {
+            // The group ends with its last process; then there is a new one.
+            Some(group) => match self.spawn(key, control_link.try_clone()?, group.as_raw_pid()) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.spawn(key, control_link, 0),
+                started => started.inspect(|_| drop(control_link)),
+            },
+            None => self.spawn(key, control_link, 0),
+        };
+        let mut members = self.family.lock();
+        let early = std::mem::take(&mut members.early);
+        let (pid, group) = started?;
+        members.keys.insert(pid, key);
+        let _ = self.events.send(Event::Spawned(key, pid));
+        for (pid, status) in early {
+            report(&mut members, &self.family, &self.events, pid, status);
+        }
+        drop(members);
+        if self.group != Some(group) {
+            self.group = Some(group);
+            if let Err(error) = self.start_reaper(group) {
+                // Without its reaper nobody would see what becomes of it.
+                let _ = kill_process(pid, Signal::KILL);
+                reap(group, &self.family, &self.events);
+                self.group = None;
+                tracing::error!(%error, "no thread for the reaper");
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back the pid and the process group.
+    fn spawn(&self, key: NodeKey, control_link: OwnedFd, group: i32) -> io::Result<(Pid, Pid)> {
+        // The `Command` must not outlive this: it holds the node's end of the link.
+        let mut command = Command::new(&self.program.path);
+        command.args([OsString::from(NODE_ARGUMENT), key.id.to_string().into(), self.program.command_set.into()]);
+        command.stdin(Stdio::from(control_link)).stdout(File::options().write(true).open("/dev/null")?);
+        let child = command.process_group(group).spawn()?;
+        let pid = Pid::from_child(&child);
+        Ok((pid, Pid::from_raw(group).unwrap_or(pid)))
+    }
+
+    fn start_reaper(&self, group: Pid) -> io::Result<()> {
+        let (family, events) = (Arc::clone(&self.family), self.events.clone());
+        let thread = std::thread::Builder::new().name("nodetree reaper".to_owned());
+        thread.spawn(move || reap(group, &family, &events)).map(drop)
+    }
+}
+
+/// Reports what happens to the processes of a group, until there are none.
+fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
+    let all = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED;
+    loop {
+        match waitid(WaitId::Pgid(Some(group)), all | WaitIdOptions::NOWAIT) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(_) => return,
+        }
+        let mut members = family.lock();
+        let now = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+        while let Ok(Some((pid, status))) = waitpgid(group, now) {
+            if members.keys.contains_key(&pid) {
+                report(&mut members, family, events, pid, status);
+            } else {
+                members.early.push((pid, status));
+            }
+        }
+    }
+}
+
+fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {
+    let Some(&key) = members.keys.get(&pid) else { return };
+    let event = if status.stopped() {
+        Event::Stopped(key)
+    } else if status.continued() {
+        Event::Continued(key)
+    } else {
+        members.keys.remove(&pid);
+        family.fewer.notify_all();
+        Event::Ended(key, status)
+    };
+    let _ = events.send(event);
+}

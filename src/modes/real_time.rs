@@ -1,0 +1,154 @@
+//! What the modes in real time share: one wheel of timers on an arbiter, and the engine around its thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix::{Addr, System};
+use crossbeam_channel::bounded;
+use tokio::sync::{Notify, oneshot};
+
+use super::engine::{Engine, Goal, Parts, Stuck};
+use crate::actors::message::Nanos;
+use crate::actors::{ControlActor, ControlMail};
+
+/// One wheel of timers for all who live on an arbiter.
+pub(super) struct Wheel<T> {
+    start: Instant,
+    timers: RefCell<BTreeMap<(Nanos, u64), T>>,
+    made: Cell<u64>,
+    earlier: Notify,
+}
+
+impl<T> Wheel<T> {
+    pub(super) fn new(start: Instant) -> Self {
+        Self { start, timers: RefCell::default(), made: Cell::new(0), earlier: Notify::new() }
+    }
+
+    /// The time since the start.
+    pub(super) fn now(&self) -> Nanos {
+        self.start.elapsed().as_nanos() as Nanos
+    }
+
+    /// Keeps something until its time has come.
+    pub(super) fn add(&self, at: Nanos, what: T) {
+        let number = self.made.replace(self.made.get() + 1);
+        let mut timers = self.timers.borrow_mut();
+        if timers.first_key_value().is_none_or(|((first, _), _)| at < *first) {
+            self.earlier.notify_one();
+        }
+        timers.insert((at, number), what);
+    }
+
+    /// Hands out what is due, until `deliver` says that nobody takes it any more.
+    pub(super) async fn turn(&self, mut deliver: impl FnMut(T) -> bool) {
+        loop {
+            let next = self.timers.borrow().first_key_value().map(|((at, _), _)| *at);
+            match next {
+                None => self.earlier.notified().await,
+                Some(at) => {
+                    let at = tokio::time::Instant::from_std(self.start + Duration::from_nanos(at));
+                    tokio::select! {
+                        biased;
+                        () = tokio::time::sleep_until(at) => {}
+                        () = self.earlier.notified() => continue,
+                    }
+                }
+            }
+            let now = self.now();
+            while let Some(due) = self.take_due(now) {
+                if !deliver(due) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_due(&self, now: Nanos) -> Option<T> {
+        let mut timers = self.timers.borrow_mut();
+        timers.first_entry().filter(|timer| timer.key().0 <= now).map(|timer| timer.remove())
+    }
+}
+
+/// What runs on the arbiter, as it was begun: the control node, and how all of it ends.
+pub(super) type Begun = (Addr<ControlActor>, Box<dyn FnOnce()>);
+
+/// The engine of a system in real time: an arbiter on a thread of its own.
+pub(super) struct RealTime {
+    control: Addr<ControlActor>,
+    awake: Arc<AtomicBool>,
+    start: Instant,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RealTime {
+    pub(super) fn start<B>(parts: Parts, begin: B) -> io::Result<Self>
+    where
+        B: FnOnce(Parts, Instant) -> io::Result<Begun> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = bounded(1);
+        let awake = Arc::clone(&parts.awake);
+        let start = Instant::now();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Made here, so that a system that refuses it is an error and no panic.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(cores).build()?;
+        let thread = std::thread::Builder::new().name("nodetree arbiter".to_owned()).spawn(move || {
+            System::with_tokio_rt(|| runtime).block_on(async move {
+                match begin(parts, start) {
+                    Err(error) => drop(ready.send(Err(error))),
+                    Ok((control, end)) => {
+                        let _ = ready.send(Ok(control));
+                        let _ = stopped.await;
+                        end();
+                        tokio::task::yield_now().await;
+                    }
+                }
+            });
+        })?;
+        let control = is_ready.recv().map_err(io::Error::other)??;
+        Ok(Self { control, awake, start, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Engine for RealTime {
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
+    fn submitted(&self) {
+        if !self.awake.swap(true, Ordering::SeqCst) {
+            self.control.do_send(ControlMail::Submitted);
+        }
+    }
+
+    fn run(&self, _: Goal) -> Result<(), Stuck> {
+        Ok(())
+    }
+
+    fn advance(&self, ns: Nanos) -> Result<(), Stuck> {
+        std::thread::sleep(Duration::from_nanos(ns));
+        Ok(())
+    }
+
+    fn now(&self) -> Nanos {
+        self.start.elapsed().as_nanos() as Nanos
+    }
+}
+
+impl Drop for RealTime {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
