@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 fn cases(default: u32) -> Config {
     let cases = std::env::var("NODETREE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("regressions")) as Box<_>);
-    Config { cases, failure_persistence, max_shrink_iters: 4_000, ..Config::default() }
+    Config { cases, failure_persistence, max_shrink_iters: 1_500, ..Config::default() }
 }
 
 fn any_script() -> impl Strategy<Value = Script> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::control_node::{ControlNode, Order};
 use super::locks::Claim;
 use super::outcome::Outcome;
+use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, TopologyKind};
 
 impl ControlNode {
@@ -36,6 +37,13 @@ impl ControlNode {
 
     /// create or remove: takes its place among the others and starts when nothing stands in its way.
     pub(super) fn queue_change(&mut self, op: u64, order: Order) {
+        if let Order::Create { id, .. } = order
+            && self.registry.is_up(id)
+            && !self.locks.is_claimed_before(id, op)
+        {
+            // It is there, and nothing before this command changes that: nobody need wait for the answer.
+            return self.refuse(op, Refusal::AlreadyExists);
+        }
         let claims = self.claims(&order);
         self.claim(op, claims);
         self.changes.insert(op, order);
@@ -154,7 +162,7 @@ impl ControlNode {
             TopologyKind::List => above == CONTROL,
             TopologyKind::Bst | TopologyKind::Balanced => false,
         };
-        let mut claims = BTreeMap::from([(above, if shared { Claim::Attach } else { Claim::Whole })]);
+        let mut claims = BTreeMap::from([(above, if shared { Claim::Attach } else { Claim::Below })]);
         claims.extend(follower.map(|follower| (follower, Claim::Whole)));
         self.claim_everything(&mut claims);
         claims.insert(id, Claim::Whole);
@@ -169,10 +177,15 @@ impl ControlNode {
         }
         for step in self.topology.plan_removal(id) {
             let from = self.topology.parent(step.node);
-            claims.extend([Some(step.node), Some(step.parent), from].into_iter().flatten().map(|id| (id, Claim::Whole)));
+            for above in [Some(step.parent), from].into_iter().flatten() {
+                claims.entry(above).or_insert(Claim::Below);
+            }
+            if from != Some(step.parent) {
+                claims.insert(step.node, Claim::Whole);
+            }
         }
         if let Some(parent) = self.topology.parent(id) {
-            claims.insert(parent, Claim::Whole);
+            claims.entry(parent).or_insert(Claim::Below);
         }
         if matches!(self.config.topology, TopologyKind::Tree | TopologyKind::List) && claims.contains_key(&CONTROL) {
             // We can have the links to several children changed at the same time.
@@ -181,10 +194,10 @@ impl ControlNode {
         claims
     }
 
-    /// In a balanced tree every change depends on all sizes: the root stands for the whole.
+    /// Where the topology places by itself, the place of a node depends on every change before: the root stands for all.
     fn claim_everything(&self, claims: &mut BTreeMap<NodeId, Claim>) {
-        if self.config.topology == TopologyKind::Balanced {
-            claims.insert(CONTROL, Claim::Whole);
+        if matches!(self.config.topology, TopologyKind::Bst | TopologyKind::Balanced) {
+            claims.insert(CONTROL, Claim::Below);
         }
     }
 }

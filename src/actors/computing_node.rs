@@ -168,7 +168,7 @@ impl ComputingNode {
                 Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Ping { route, to, nonce })),
                 Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
             },
-            Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, budget_ns, step_ns),
+            Envelope::Wave { wave, deadline_ns, step_ns } => self.on_wave(wave, deadline_ns, step_ns),
             Envelope::WaveReply { wave, missing, last } => {
                 let Some(child) = self.child_links.get(&link).copied() else { return };
                 if let Some((wave, missing)) = self.waves.answered(wave, child, missing, last) {
@@ -194,17 +194,17 @@ impl ComputingNode {
         child.map_or(Next::Nowhere, |child| Next::Link(child.link))
     }
 
-    fn on_wave(&mut self, now: Nanos, wave: u64, budget_ns: Nanos, step_ns: Nanos) {
+    fn on_wave(&mut self, wave: u64, deadline_ns: Nanos, step_ns: Nanos) {
         if self.children.is_empty() {
             self.answer_wave(wave, Vec::new());
             return;
         }
-        if !self.waves.start(wave, now.saturating_add(budget_ns), self.children.keys().copied()) {
+        if !self.waves.start(wave, deadline_ns, self.children.keys().copied()) {
             return;
         }
-        let budget_ns = budget_ns.saturating_sub(step_ns);
+        let deadline_ns = deadline_ns.saturating_sub(step_ns);
         for child in self.children.values() {
-            self.effects.push(NodeEffect::Send(child.link, Envelope::Wave { wave, budget_ns, step_ns }));
+            self.effects.push(NodeEffect::Send(child.link, Envelope::Wave { wave, deadline_ns, step_ns }));
         }
     }
 
@@ -217,12 +217,17 @@ impl ComputingNode {
     fn on_control(&mut self, now: Nanos, message: ControlDown) {
         match message {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
-            ControlDown::Switch { epoch, activate, retire } => {
+            ControlDown::Switch { epoch, activate, retire, places } => {
                 for link in retire {
                     self.forget_child(link);
                 }
                 for link in activate {
                     self.activate(link);
+                }
+                for (id, slot) in places {
+                    if let Some(child) = self.children.get_mut(&id) {
+                        child.slot = slot;
+                    }
                 }
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
@@ -300,7 +305,7 @@ impl ComputingNode {
             for (wave, missing) in self.waves.gone(child.key.id) {
                 self.answer_wave(wave, missing);
             }
-            self.send_up(Envelope::ChildGone { child: child.key });
+            self.send_up(Envelope::ChildGone { child: child.key, link });
         }
         self.forget(link);
         self.visited(link);

@@ -455,7 +455,7 @@ impl ControlNode {
             Envelope::Reply { from, packet } => self.on_reply(from, packet),
             Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
             Envelope::WaveReply { wave, missing, last } => self.on_wave_reply(link, wave, missing, last),
-            Envelope::ChildGone { child } => self.on_child_gone(child),
+            Envelope::ChildGone { child, link } => self.on_child_gone(child, link),
             Envelope::Marker { epoch, .. } => self.on_drained(epoch),
             // The way is being changed, or a death has not been reported yet: what was sent is repeated, or fails then.
             Envelope::Unroutable { .. } => {}
@@ -480,7 +480,7 @@ impl ControlNode {
             self.registry.get(id).filter(|entry| entry.uplink == link).map(|entry| entry.key)
         });
         if let Some(child) = child {
-            self.on_child_gone(child);
+            self.on_child_gone(child, link);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::control_node::{ControlEffect, ControlNode, Order, Strike};
-use super::message::NodeKey;
+use super::message::{LinkId, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;
 use crate::commands::{ExecError, Refusal};
@@ -45,16 +45,23 @@ impl ControlNode {
     }
 
     pub(super) fn on_stopped(&mut self, key: NodeKey) {
-        let resumed = self.strikes.range((key, 0)..=(key, u64::MAX)).any(|(_, strike)| matches!(strike, Strike::Resume));
-        if let Some(entry) = self.registry.of(key).filter(|entry| entry.life == Life::Up && !resumed) {
+        // What our own commands do stands in the books already.
+        let ours = self.has_strikes(key);
+        if let Some(entry) = self.registry.of(key).filter(|entry| entry.life == Life::Up && !ours) {
             entry.stopped = true;
             self.registry.stopped.insert(key.id);
         }
         self.answer_strikes(key, |strike| matches!(strike, Strike::Pause).then_some(Outcome::Done));
     }
 
+    fn has_strikes(&self, key: NodeKey) -> bool {
+        self.strikes.range((key, 0)..=(key, u64::MAX)).next().is_some()
+    }
+
     pub(super) fn on_continued(&mut self, key: NodeKey) {
-        self.goes_on(key);
+        if !self.has_strikes(key) {
+            self.goes_on(key);
+        }
         self.answer_strikes(key, |strike| (!matches!(strike, Strike::Kill)).then_some(Outcome::Done));
     }
 
@@ -80,8 +87,9 @@ impl ControlNode {
     }
 
     /// The link to a node has ended, and what came over it before has arrived.
-    pub(super) fn on_child_gone(&mut self, key: NodeKey) {
-        let Some(entry) = self.registry.of(key) else { return };
+    pub(super) fn on_child_gone(&mut self, key: NodeKey, link: LinkId) {
+        // The end of a link that a re-link has replaced says nothing.
+        let Some(entry) = self.registry.of(key).filter(|entry| entry.uplink == link) else { return };
         if entry.life == Life::Up {
             // Without its link it can do nothing: it is ended if it has not ended by itself.
             self.bury(key.id);
@@ -184,9 +192,10 @@ impl ControlNode {
         }
     }
 
-    /// The silence of a node ends, and with it that of all below it.
+    /// The silence of a node ends, and with it that of all below it; but for those that have a reason of their own.
     pub(super) fn end_silence(&mut self, id: NodeId) {
-        let ended = self.registry.silent.iter().copied().filter(|&silent| self.is_at_or_below(silent, id));
+        let ends = |silent: NodeId| self.is_at_or_below(silent, id) && (silent == id || !self.is_below_stopped(silent));
+        let ended = self.registry.silent.iter().copied().filter(|&silent| ends(silent));
         let ended: Vec<NodeId> = ended.collect();
         ended.iter().for_each(|node| {
             self.registry.silent.remove(node);

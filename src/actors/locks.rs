@@ -9,12 +9,16 @@ use crate::topology::NodeId;
 pub(super) enum Claim {
     /// A child is hung below it; several commands may do that at the same time.
     Attach,
-    /// It is made, moved or ended, or its neighbours change.
+    /// Its children change, and no other command may do that meanwhile.
+    Below,
+    /// It is made, moved or ended: whoever wants something of it waits.
     Whole,
 }
 
 #[derive(Default)]
 struct Queue {
+    /// Those that want to be alone: `Below` and `Whole`.
+    alone: BTreeSet<u64>,
     whole: BTreeSet<u64>,
     attach: BTreeSet<u64>,
 }
@@ -56,8 +60,11 @@ impl Locks {
             let queue = self.queues.entry(node).or_default();
             match claim {
                 Claim::Attach => queue.attach.insert(op),
-                Claim::Whole => queue.whole.insert(op),
+                Claim::Below | Claim::Whole => queue.alone.insert(op),
             };
+            if claim == Claim::Whole {
+                queue.whole.insert(op);
+            }
         }
         self.claims.insert(op, claims);
         left
@@ -75,7 +82,7 @@ impl Locks {
                 // One that came later can only run already where this one claimed the node after it.
                 || set.range(op + 1..).any(|later| self.running.contains(later))
         };
-        !before(&queue.whole) && (claim == Claim::Attach || !before(&queue.attach))
+        !before(&queue.alone) && (claim == Claim::Attach || !before(&queue.attach))
     }
 
     pub(super) fn start(&mut self, op: u64) {
@@ -97,21 +104,22 @@ impl Locks {
         let Some(claims) = self.claims.remove(&op) else { return Vec::new() };
         for (&node, &claim) in &claims {
             let Some(queue) = self.queues.get_mut(&node) else { continue };
+            queue.alone.remove(&op);
             queue.whole.remove(&op);
             queue.attach.remove(&op);
-            let first_whole = queue.whole.first().copied();
-            freed.extend(first_whole);
-            if claim == Claim::Whole {
-                freed.extend(queue.attach.range(..first_whole.unwrap_or(u64::MAX)));
+            let first_alone = queue.alone.first().copied();
+            freed.extend(first_alone);
+            if claim != Claim::Attach {
+                freed.extend(queue.attach.range(..first_alone.unwrap_or(u64::MAX)));
             }
-            if queue.whole.is_empty() && queue.attach.is_empty() {
+            if queue.alone.is_empty() && queue.attach.is_empty() {
                 self.queues.remove(&node);
             }
         }
         claims.into_keys().collect()
     }
 
-    /// Whether a command before `op` makes, moves or ends this node, or its neighbours.
+    /// Whether a command before `op` makes, moves or ends this node.
     pub(super) fn is_claimed_before(&self, node: NodeId, op: u64) -> bool {
         self.queues.get(&node).is_some_and(|queue| queue.whole.first().is_some_and(|&first| first < op))
     }

@@ -144,9 +144,9 @@ pub enum Envelope {
     Wave {
         /// The number of the wave.
         wave: u64,
-        /// The answer must be given within this time.
-        budget_ns: Nanos,
-        /// By how much the time shrinks from level to level.
+        /// The answer must be given at this time on the mode's clock, at the latest.
+        deadline_ns: Nanos,
+        /// By how much earlier the next level must answer.
         step_ns: Nanos,
     },
     /// Up: the children that did not answer, in one or more pieces.
@@ -169,6 +169,8 @@ pub enum Envelope {
     ChildGone {
         /// The child.
         child: NodeKey,
+        /// The link.
+        link: LinkId,
     },
     /// Up: there is no next hop for what was sent to this node.
     Unroutable {
@@ -186,10 +188,10 @@ impl fmt::Display for Envelope {
             Self::Reply { from, packet } => write!(f, "reply from {} {}", from.id, Numbers(packet)),
             Self::Ping { to, nonce, .. } => write!(f, "ping {} number {nonce}", to.id),
             Self::Pong { from, nonce } => write!(f, "pong from {} number {nonce}", from.id),
-            Self::Wave { wave, budget_ns, .. } => write!(f, "wave {wave} within {budget_ns}"),
+            Self::Wave { wave, deadline_ns, .. } => write!(f, "wave {wave} until {deadline_ns}"),
             Self::WaveReply { wave, missing, last } => write!(f, "wave {wave} missing {missing:?} last {last}"),
             Self::Marker { epoch, through } => write!(f, "marker {epoch} through {through}"),
-            Self::ChildGone { child } => write!(f, "child {} gone", child.id),
+            Self::ChildGone { child, link } => write!(f, "child {} gone from link {}", child.id, link.0),
             Self::Unroutable { to } => write!(f, "unroutable to {}", to.id),
         }
     }
@@ -239,6 +241,8 @@ pub enum ControlDown {
         activate: Vec<LinkId>,
         /// The links to children that are not to be used any more.
         retire: Vec<LinkId>,
+        /// Children that stay, and the places that they have from now on.
+        places: Vec<(NodeId, Slot)>,
     },
     /// Are you there? A re-link is about to change your links.
     Ask {

@@ -42,6 +42,7 @@ struct NewLink {
 struct Switch {
     activate: Vec<LinkId>,
     retire: Vec<LinkId>,
+    places: Vec<(NodeId, Slot)>,
 }
 
 pub(super) struct Relink {
@@ -53,6 +54,8 @@ pub(super) struct Relink {
     removes: bool,
     parent: NodeId,
     links: Vec<NewLink>,
+    /// Children of `parent` that stay there, in another place.
+    places: Vec<(NodeId, Slot)>,
     /// Dead nodes that live ones would come to stand below.
     blocked: BTreeSet<NodeId>,
     awaited: BTreeSet<NodeId>,
@@ -87,7 +90,9 @@ impl ControlNode {
         relink.blocked = self.in_the_way(&moves);
         relink.awaited = self.to_be_asked(id, parent, &moves);
         relink.reached = false;
-        relink.links = moves.iter().filter_map(|step| self.planned_link(step)).collect();
+        let (stay, go): (Vec<&Move>, Vec<&Move>) = moves.iter().partition(|step| self.stays_below_its_parent(step));
+        relink.places = stay.into_iter().map(|step| (step.node, step.slot)).collect();
+        relink.links = go.into_iter().filter_map(|step| self.planned_link(step)).collect();
         let (epoch, asked) = (relink.epoch, relink.awaited.clone());
         self.relinks.insert(op, relink);
         self.set_relink_deadline(op);
@@ -124,6 +129,7 @@ impl ControlNode {
             removes,
             parent,
             links: Vec::new(),
+            places: Vec::new(),
             blocked: BTreeSet::new(),
             awaited: BTreeSet::new(),
             awaited_links: BTreeSet::new(),
@@ -139,6 +145,11 @@ impl ControlNode {
         Some(NewLink { upper, lower, slot, link: LinkId(0), old: Some(entry.uplink) })
     }
 
+    /// Only its place changes, which its parent alone must know.
+    fn stays_below_its_parent(&self, step: &Move) -> bool {
+        self.topology.parent(step.node) == Some(step.parent)
+    }
+
     fn in_the_way(&self, moves: &[Move]) -> BTreeSet<NodeId> {
         let live = moves.iter().filter(|step| self.registry.is_up(step.node));
         live.map(|step| step.parent).filter(|&parent| parent != CONTROL && !self.registry.is_up(parent)).collect()
@@ -147,7 +158,7 @@ impl ControlNode {
     /// The live nodes whose parent or set of children changes, but for the removed one, which is asked through the tree.
     fn to_be_asked(&self, id: NodeId, parent: NodeId, moves: &[Move]) -> BTreeSet<NodeId> {
         let mut asked = BTreeSet::from([parent]);
-        for step in moves {
+        for step in moves.iter().filter(|step| !self.stays_below_its_parent(step)) {
             asked.extend([step.node, step.parent]);
             asked.extend(self.topology.parent(step.node));
         }
@@ -293,7 +304,9 @@ impl ControlNode {
         if relink.removes
             && let Some(entry) = self.registry.get(relink.subject)
         {
-            groups[2].entry(relink.parent).or_default().retire.push(entry.uplink);
+            let above: &mut Switch = groups[2].entry(relink.parent).or_default();
+            above.retire.push(entry.uplink);
+            above.places = relink.places.clone();
         }
         groups.into_iter().filter(|group| !group.is_empty()).collect()
     }
@@ -306,8 +319,8 @@ impl ControlNode {
         let group: Vec<_> = group.into_iter().filter(|(node, _)| alive(node)).collect();
         relink.awaited = group.iter().map(|(node, _)| *node).collect();
         self.set_relink_deadline(op);
-        for (node, Switch { activate, retire }) in group {
-            self.say(node, ControlDown::Switch { epoch, activate, retire });
+        for (node, Switch { activate, retire, places }) in group {
+            self.say(node, ControlDown::Switch { epoch, activate, retire, places });
         }
         self.advance(op);
     }
@@ -341,6 +354,7 @@ impl ControlNode {
         let mut closing: BTreeMap<NodeId, Vec<LinkId>> = BTreeMap::new();
         let olds: Vec<_> = relink.links.iter().filter_map(|link| link.old.map(|old| (link.lower, old))).collect();
         let lowers: Vec<NodeId> = relink.links.iter().map(|link| link.lower).collect();
+        let moved: Vec<NodeId> = lowers.iter().copied().chain(relink.places.iter().map(|(id, _)| *id)).collect();
         for (lower, old) in olds {
             closing.entry(lower).or_default().push(old);
             closing.entry(self.topology.parent(lower).unwrap_or(CONTROL)).or_default().push(old);
@@ -361,7 +375,7 @@ impl ControlNode {
             self.finish_creation(op);
         }
         self.bury_below_dead(&lowers);
-        self.repeat_what_was_lost(&lowers);
+        self.repeat_what_was_lost(&moved);
     }
 
     fn end_removed_node(&mut self, op: u64, subject: NodeId) {
@@ -419,12 +433,7 @@ impl ControlNode {
     fn relink_timed_out(&mut self, op: u64) {
         let Some(relink) = self.relinks.get(&op) else { return };
         let (subject, reached, stage) = (relink.subject, relink.reached, relink.stage);
-        let unlinked = relink.links.iter().filter(|link| relink.awaited_links.contains(&link.link));
-        let silent: BTreeSet<NodeId> = if stage == Stage::Asking {
-            relink.awaited.clone()
-        } else {
-            unlinked.map(|link| if link.upper == CONTROL { link.lower } else { link.upper }).collect()
-        };
+        let silent = if stage == Stage::Asking { relink.awaited.clone() } else { self.silent_ends(relink) };
         let in_the_way = silent.union(&relink.blocked).next().copied();
         let parent = relink.parent;
         let removes = relink.removes;
@@ -439,6 +448,15 @@ impl ControlNode {
             None => Refusal::Unavailable,
         };
         self.refuse_relink(op, refusal);
+    }
+
+    /// Who has not taken his end of a new link: whoever is known to be stopped, or else both ends.
+    fn silent_ends(&self, relink: &Relink) -> BTreeSet<NodeId> {
+        let unlinked = relink.links.iter().filter(|link| relink.awaited_links.contains(&link.link));
+        let ends = unlinked.flat_map(|link| [link.upper, link.lower]).filter(|&id| self.registry.is_up(id));
+        let ends: BTreeSet<NodeId> = ends.collect();
+        let stopped: BTreeSet<NodeId> = ends.intersection(&self.registry.stopped).copied().collect();
+        if stopped.is_empty() { ends } else { stopped }
     }
 
     fn refuse_relink(&mut self, op: u64, refusal: Refusal) {

@@ -92,10 +92,12 @@ impl ControlNode {
 
     fn report_node(&mut self, id: NodeId, heard_above: Nanos) -> Nanos {
         let now = self.now;
+        // A beat that was on its way when a node above was stopped does not make this one available.
+        let stopped = !self.registry.stopped.is_empty() && self.is_below_stopped(id);
         let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return heard_above };
         let heard = entry.last_sign.max(watch.since).min(heard_above);
         let quiet = now - heard >= watch.period_ns * PERIODS_OF_QUIET;
-        if quiet != entry.reported && (quiet || entry.life == Life::Up) {
+        if quiet != entry.reported && (quiet || entry.life == Life::Up && !stopped) {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
             self.effects.push(ControlEffect::Notice(notice));

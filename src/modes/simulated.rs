@@ -99,6 +99,8 @@ struct World {
     delivered: u64,
     /// So much time may pass without an answer because it was asked for.
     allowed_ns: Nanos,
+    /// When the last thing that was submitted arrives.
+    last_submission: Nanos,
 }
 
 impl World {
@@ -330,6 +332,7 @@ impl Simulation {
             codec: settings.codec,
             delivered: 0,
             allowed_ns: 0,
+            last_submission: 0,
         };
         let world = Rc::new(RefCell::new(world));
         let carrier = SimulatedCarrier { world: Rc::clone(&world), network: Network(Rc::clone(&world)).start() };
@@ -346,9 +349,11 @@ impl Simulation {
     /// What has been submitted since the last time arrives one after the other, at moments drawn from the seed.
     fn take_submissions(&self) {
         let mut world = self.world.borrow_mut();
-        let mut at = world.now;
+        // Behind what was submitted before and has not arrived yet.
+        let mut at = world.now.max(world.last_submission);
         while let Ok(submission) = self.submissions.try_recv() {
             world.events.push(at, Parcel::ToControl(ControlMail::Submit(submission)));
+            world.last_submission = at;
             at += world.random.between((0, SUBMIT_GAP_NS));
         }
     }

@@ -320,7 +320,10 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// It holds what all commands before have done, so it surely holds only when they have been answered, too.
     fn snapshot(&mut self, since: Span) {
+        let before_us = self.snapshots.last().map_or(0, |before| before.since.to_us);
+        let since = Span { from_us: since.from_us, to_us: since.to_us.max(before_us) };
         self.snapshots.push(Snapshot { since, forest: self.forest.clone() });
     }
 }
