@@ -30,7 +30,7 @@ fn judged(setup: &Setup, script: &Script) -> Result<(), TestCaseError> {
 
 proptest! {
     // Real time: reply timeouts are waited for.
-    #![proptest_config(cases(60))]
+    #![proptest_config(cases(30))]
 
     #[test]
     fn systems_on_threads_do_what_the_oracle_allows(script in any_script()) {

@@ -165,15 +165,18 @@ impl ControlActor {
     fn take_submissions(&mut self) {
         // Cleared first: whoever submits from now on wakes us again.
         self.submissions.awake.store(false, Ordering::SeqCst);
-        let mut now = self.fabric.now();
-        let mut taken = 0_usize;
-        while let Some(submission) = self.submissions.next() {
-            // Reading the clock costs as much as a lookup: once for a few commands is enough.
-            taken += 1;
-            if taken.is_multiple_of(SUBMISSIONS_PER_CLOCK) {
-                now = self.fabric.now();
+        loop {
+            // Reading the clock costs as much as a lookup: once for a few commands that are there is enough.
+            let waiting = self.submissions.receiver.len().min(SUBMISSIONS_PER_CLOCK);
+            let now = self.fabric.now();
+            if waiting == 0 {
+                return;
             }
-            self.submit(now, submission);
+            for _ in 0..waiting {
+                if let Some(submission) = self.submissions.next() {
+                    self.submit(now, submission);
+                }
+            }
         }
     }
 
