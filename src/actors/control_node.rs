@@ -367,8 +367,12 @@ impl ControlNode {
     fn settle(&mut self) {
         loop {
             self.run_deadlines();
-            // In the order of input; and before changes behind them, which wait for them.
-            if let Some((op, order)) = self.unparked.pop_first() {
+            // In the order of input, whether they change the tree or want something of a node.
+            let change = self.freed.first().copied();
+            if let Some(entry) = self.unparked.first_entry()
+                && change.is_none_or(|change| *entry.key() < change)
+            {
+                let (op, order) = entry.remove_entry();
                 self.dispatch(op, order);
                 continue;
             }

@@ -111,11 +111,17 @@ impl ControlNode {
             NewLink { upper: id, lower: follower, slot: Slot::Any, link: LinkId(0), old },
         ];
         relink.awaited = BTreeSet::from([parent, follower]);
+        // Where a node above is stopped, the parent must show that it can be reached.
+        let ask_through_the_tree = !self.registry.stopped.is_empty() && self.is_below_stopped(parent);
+        relink.reached = !ask_through_the_tree;
         let (epoch, asked) = (relink.epoch, relink.awaited.clone());
         self.relinks.insert(op, relink);
         self.set_relink_deadline(op);
         for node in asked {
             self.say(node, ControlDown::Ask { epoch });
+        }
+        if ask_through_the_tree {
+            self.send_ping(self.key_of(parent), op);
         }
     }
 
@@ -442,10 +448,11 @@ impl ControlNode {
         let removes = relink.removes;
         silent.iter().for_each(|&node| self.mark_silent(node));
         if !reached {
-            self.mark_silent(subject);
+            self.mark_silent(if removes { subject } else { parent });
         }
         let refusal = match in_the_way {
-            _ if !reached => Refusal::Unavailable,
+            _ if !reached && removes => Refusal::Unavailable,
+            _ if !reached => Refusal::ParentUnavailable,
             Some(node) if !removes && node == parent => Refusal::ParentUnavailable,
             Some(node) => Refusal::NodeInTheWay(node),
             None => Refusal::Unavailable,

@@ -28,9 +28,10 @@ impl Judge<'_> {
     }
 
     /// The node, or one above it, can have been stopped while it was asked. (`pingall` takes at most the reply
-    /// timeout; how much less it gives to each node is not said.)
+    /// timeout; how much less it gives to each node is not said, but an answer at once was not asked for.)
     pub(super) fn may_leave_unanswered(&self, forest: &Forest, record: &Record, id: i64) -> bool {
-        forest.path(id).iter().any(|&above| self.pauses.may(above, record.window()))
+        record.replied_us() > record.read_us
+            && forest.path(id).iter().any(|&above| self.pauses.may(above, record.window()))
     }
 
     /// The node can have let a reply timeout pass, asked by this command or by an earlier one.
