@@ -70,7 +70,7 @@ fn script_of(seed: u64) -> Script {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let random = script(topology, commands).new_tree(&mut runner).expect("nothing is rejected").current();
     let steps = beginning(commands).chain(random.steps).collect();
-    Script { topology, commands, steps, one_write: seed / 16 % 2 == 0 }
+    Script { topology, commands, steps, one_write: (seed / 16).is_multiple_of(2) }
 }
 
 fn events(seed: u64, script: &Script) -> Vec<trace::Event> {
@@ -139,6 +139,19 @@ fn everything_that_a_trace_can_tell_is_in_these() {
     }
     let expected = ["answered", "delivered", "ended", "linked", "noticed", "started", "submitted"];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// Nodes that are being created when the beats are ordered are told in the order of their numbers.
+#[test]
+#[ignore = "they are told in the order of a hash table, and the delays that are drawn come to other links each time"]
+fn beats_ordered_while_nodes_are_created_are_the_same_each_time() {
+    let creates = (1..=12).map(|id| format!("create {id}"));
+    let lines = creates.chain(["heartbit 100", "wait 500"].map(str::to_owned));
+    let steps: Vec<Step> = lines.map(|text| Step { text }).collect();
+    let script = Script { topology: Topology::Tree, commands: Commands::Sum, steps, one_write: true };
+    for seed in 0..SEEDS {
+        assert_same(&bytes(&events(seed, &script)), &bytes(&events(seed, &script)), &format!("seed {seed}"));
+    }
 }
 
 /// Addresses, the seeds of hash tables and the order of threads are others there.

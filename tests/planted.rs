@@ -193,7 +193,7 @@ fn a_balanced_tree_that_is_out_of_balance() {
 
 /// Pushes a payload at one end for each step, over a way that brings it once or twice; what is taken at the other end
 /// must be what was pushed, in order and at most once.
-fn over_a_way_that_repeats(fates: &Vec<bool>) -> Result<(), String> {
+fn over_a_way_that_repeats(fates: &[bool]) -> Result<(), String> {
     let config = SessionConfig { resend_after_ns: Some(200_000_000), ..SessionConfig::default() };
     let (mut control, mut node) = (Session::<usize, ()>::new(config), Session::<(), usize>::new(config));
     let mut taken = Vec::new();
@@ -218,7 +218,13 @@ fn over_a_way_that_repeats(fates: &Vec<bool>) -> Result<(), String> {
 #[test]
 fn a_segment_that_is_delivered_twice() {
     let bug = Bug::AtMostOnceMissing;
-    let hunt = Hunt { bug, by: "a way that repeats", steps: fates_of, at_most: 1, check: over_a_way_that_repeats };
+    let hunt = Hunt {
+        bug,
+        by: "a way that repeats",
+        steps: fates_of,
+        at_most: 1,
+        check: |fates| over_a_way_that_repeats(fates),
+    };
     hunt.is_successful_with(vec(any::<bool>(), 0..20));
 }
 

@@ -369,7 +369,7 @@ fn hit_everybody_everywhere(fault: Fault) {
             let (duration, after) = undisturbed(case, seed);
             let victims: BTreeSet<i64> = Run::new(case, seed).before.ids().chain([case.subject]).collect();
             for (victim, moment) in victims.iter().flat_map(|victim| (0..MOMENTS).map(move |at| (*victim, at))) {
-                let wait = duration * 12 / 10 * (moment * SEEDS as u64 + seed) as u32 / (MOMENTS * SEEDS) as u32;
+                let wait = duration * 12 / 10 * (moment * SEEDS + seed) as u32 / (MOMENTS * SEEDS) as u32;
                 let after = &after;
                 let one = move || {
                     let mut run = Run::new(case, seed);
