@@ -15,9 +15,9 @@ fn cases(default: u32) -> Config {
 }
 
 fn any_script() -> impl Strategy<Value = Script> {
-    (select(Topology::ALL.to_vec()), select(Commands::ALL.to_vec())).prop_flat_map(|(topology, commands)| {
-        prop_oneof![3 => script(topology, commands), 1 => fault_free_script(topology, commands)]
-    })
+    (select(Topology::ALL.to_vec()), select(Commands::ALL.to_vec())).prop_flat_map(
+        |(topology, commands)| prop_oneof![3 => script(topology, commands), 1 => fault_free_script(topology, commands)],
+    )
 }
 
 fn judged(setup: &Setup, script: &Script) -> Result<(), TestCaseError> {
@@ -25,6 +25,21 @@ fn judged(setup: &Setup, script: &Script) -> Result<(), TestCaseError> {
     match run(setup, script) {
         Ok(_) => Ok(()),
         Err(error) => Err(TestCaseError::fail(format!("{error}\n{replay}"))),
+    }
+}
+
+proptest! {
+    // Real time: reply timeouts are waited for.
+    #![proptest_config(cases(30))]
+
+    #[test]
+    fn systems_on_threads_do_what_the_oracle_allows(script in any_script()) {
+        judged(&Setup::threads(), &script)?;
+    }
+
+    #[test]
+    fn systems_of_processes_do_what_the_oracle_allows(script in any_script()) {
+        judged(&Setup::process(env!("CARGO_BIN_EXE_nodetree")), &script)?;
     }
 }
 

@@ -1,11 +1,11 @@
 //! The thin actix shell around the control node.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{Actor, Context, Handler, Message, Recipient};
 use crossbeam_channel::Receiver;
+use rustc_hash::FxHashMap;
 
 use super::control_node::{ControlEffect, ControlInput, ControlNode, Order};
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece, Side};
@@ -13,6 +13,9 @@ use super::node_actor::{End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;
 use crate::commands::Notice;
 use crate::topology::Slot;
+
+/// How many submissions are taken with one look at the clock.
+const SUBMISSIONS_PER_CLOCK: usize = 16;
 
 /// What a mode does for the control node.
 pub trait Fabric {
@@ -101,7 +104,7 @@ pub enum ControlMail {
 /// The control node as an actor.
 pub struct ControlActor {
     node: ControlNode,
-    links: HashMap<LinkId, Recipient<Frame>>,
+    links: FxHashMap<LinkId, Recipient<Frame>>,
     fabric: Box<dyn Fabric>,
     sink: Box<dyn Sink>,
     submissions: Submissions,
@@ -111,11 +114,14 @@ pub struct ControlActor {
 impl ControlActor {
     /// The actor of a control node.
     pub fn new(node: ControlNode, fabric: Box<dyn Fabric>, sink: Box<dyn Sink>, submissions: Submissions) -> Self {
-        Self { node, links: HashMap::new(), fabric, sink, submissions, effects: Vec::new() }
+        Self { node, links: FxHashMap::default(), fabric, sink, submissions, effects: Vec::new() }
     }
 
     fn take(&mut self, input: ControlInput) {
-        let now = self.fabric.now();
+        self.take_at(self.fabric.now(), input);
+    }
+
+    fn take_at(&mut self, now: Nanos, input: ControlInput) {
         self.node.handle(now, input);
         let mut effects = std::mem::take(&mut self.effects);
         self.node.take_effects(&mut effects);
@@ -159,18 +165,29 @@ impl ControlActor {
     fn take_submissions(&mut self) {
         // Cleared first: whoever submits from now on wakes us again.
         self.submissions.awake.store(false, Ordering::SeqCst);
-        while let Some(submission) = self.submissions.next() {
-            self.submit(submission);
+        loop {
+            // Reading the clock costs as much as a lookup: once for a few commands that are there is enough.
+            let waiting = self.submissions.receiver.len().min(SUBMISSIONS_PER_CLOCK);
+            let now = self.fabric.now();
+            if waiting == 0 {
+                return;
+            }
+            for _ in 0..waiting {
+                if let Some(submission) = self.submissions.next() {
+                    self.submit(now, submission);
+                }
+            }
         }
     }
 
-    fn submit(&mut self, submission: Submission) {
-        self.take(match submission {
+    fn submit(&mut self, now: Nanos, submission: Submission) {
+        let input = match submission {
             Submission::Order(op, order) => ControlInput::Submit(op, order),
             Submission::Piece(op, piece) => ControlInput::Piece(op, piece),
             Submission::Interrupt => ControlInput::Interrupt,
             Submission::GiveUp => ControlInput::GiveUp,
-        });
+        };
+        self.take_at(now, input);
     }
 }
 
@@ -188,7 +205,7 @@ impl Handler<ControlMail> for ControlActor {
     fn handle(&mut self, mail: ControlMail, _: &mut Self::Context) {
         match mail {
             ControlMail::Submitted => self.take_submissions(),
-            ControlMail::Submit(submission) => self.submit(submission),
+            ControlMail::Submit(submission) => self.submit(self.fabric.now(), submission),
             ControlMail::Input(input) => self.take(input),
             ControlMail::Wake => self.take(ControlInput::Wake),
         }

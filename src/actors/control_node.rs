@@ -476,9 +476,10 @@ impl ControlNode {
 
     fn on_own_link_closed(&mut self, link: LinkId) {
         self.effects.push(ControlEffect::Close(link));
-        let child = self.own_links.remove(&link).and_then(|id| {
-            self.registry.get(id).filter(|entry| entry.uplink == link).map(|entry| entry.key)
-        });
+        let child = self
+            .own_links
+            .remove(&link)
+            .and_then(|id| self.registry.get(id).filter(|entry| entry.uplink == link).map(|entry| entry.key));
         if let Some(child) = child {
             self.on_child_gone(child, link);
         }

@@ -7,8 +7,8 @@ use super::message::{Envelope, MESSAGE_BYTES, Nanos, NodeKey, ReplyPiece, Reques
 use super::outcome::{Collected, ExecOutcome, Outcome};
 use super::registry::{Life, PendingExec, Work};
 use super::session::Packet;
-use crate::commands::ExecError;
 use crate::command_sets::RequestError;
+use crate::commands::ExecError;
 use crate::topology::NodeId;
 
 /// So many bytes are handed to a session at a time; what is beyond waits with its source.

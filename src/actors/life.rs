@@ -1,6 +1,6 @@
 //! Death and silence: what they do to the nodes below and to what is under way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::control_node::{ControlEffect, ControlNode, Order, Strike};
 use super::message::{LinkId, NodeKey};
@@ -154,7 +154,8 @@ impl ControlNode {
         if self.registry.silent.is_empty() {
             return false;
         }
-        self.registry.silent.contains(&id) || self.topology.ancestors(id).any(|above| self.registry.silent.contains(&above))
+        self.registry.silent.contains(&id)
+            || self.topology.ancestors(id).any(|above| self.registry.silent.contains(&above))
     }
 
     /// Whether the node, or one above it, was stopped.
@@ -220,11 +221,9 @@ impl ControlNode {
         waves.into_iter().for_each(|op| self.end_wave(op));
         let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
         busy.into_iter().for_each(|id| self.fail_execs(id));
-        for (_, parked) in std::mem::take(&mut self.parked) {
-            for (op, order) in parked {
-                self.refuse_order(op, &order);
-            }
-        }
+        // In the order of input, whatever the order of the nodes that they wait for.
+        let parked: BTreeMap<u64, Order> = std::mem::take(&mut self.parked).into_values().flatten().collect();
+        parked.into_iter().for_each(|(op, order)| self.refuse_order(op, &order));
         let changes = std::mem::take(&mut self.changes);
         let barriers = std::mem::take(&mut self.barriers);
         changes.into_iter().chain(barriers).for_each(|(op, order)| self.refuse_order(op, &order));

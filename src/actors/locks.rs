@@ -46,12 +46,7 @@ impl Locks {
 
     /// Takes a place in the queues of these nodes, in place of those it had; appends to `freed` whom that lets go on,
     /// and says which nodes it left.
-    pub(super) fn claim(
-        &mut self,
-        op: u64,
-        claims: BTreeMap<NodeId, Claim>,
-        freed: &mut BTreeSet<u64>,
-    ) -> Vec<NodeId> {
+    pub(super) fn claim(&mut self, op: u64, claims: BTreeMap<NodeId, Claim>, freed: &mut BTreeSet<u64>) -> Vec<NodeId> {
         if self.claims.get(&op) == Some(&claims) {
             return Vec::new();
         }

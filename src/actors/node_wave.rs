@@ -59,7 +59,8 @@ impl Waves {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let late: Vec<u64> = self.0.iter().filter(|(_, pending)| pending.deadline <= now).map(|(&wave, _)| wave).collect();
+        let late: Vec<u64> =
+            self.0.iter().filter(|(_, pending)| pending.deadline <= now).map(|(&wave, _)| wave).collect();
         let mut answers = Vec::with_capacity(late.len());
         for wave in late {
             if let Some(mut pending) = self.0.remove(&wave) {

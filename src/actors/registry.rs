@@ -1,6 +1,8 @@
 //! What the control node knows of each computing node.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+
+use rustc_hash::FxHashMap;
 
 use super::message::{LinkId, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome};
@@ -58,7 +60,11 @@ impl Work {
     }
 
     pub(super) fn exec(&mut self, op: u64) -> Option<&mut PendingExec> {
-        let at = self.execs.binary_search_by_key(&op, |exec| exec.op).ok()?;
+        // Replies come in order, so it is nearly always the first.
+        let at = match self.execs.front() {
+            Some(first) if first.op == op => 0,
+            _ => self.execs.binary_search_by_key(&op, |exec| exec.op).ok()?,
+        };
         self.execs.get_mut(at)
     }
 
@@ -84,7 +90,7 @@ pub(super) struct PendingExec {
 /// The nodes that were created and not removed.
 #[derive(Default)]
 pub(super) struct Registry {
-    entries: HashMap<NodeId, Entry>,
+    entries: FxHashMap<NodeId, Entry>,
     /// Alive, as far as anyone knows, but they let a reply timeout pass.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) stopped: BTreeSet<NodeId>,

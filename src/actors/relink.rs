@@ -278,8 +278,11 @@ impl ControlNode {
     /// Who switches when: from below upwards, so that no way, down or up, ever leads in a circle. First who takes over
     /// the child of the replacement, then the replacement itself, then everybody else.
     fn switch_groups(&self, relink: &Relink) -> VecDeque<BTreeMap<NodeId, Switch>> {
-        let replacement =
-            relink.links.iter().map(|link| link.upper).find(|upper| relink.links.iter().any(|link| link.lower == *upper));
+        let replacement = relink
+            .links
+            .iter()
+            .map(|link| link.upper)
+            .find(|upper| relink.links.iter().any(|link| link.lower == *upper));
         let mut groups = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
         let group_of = |id: NodeId, early: bool| match replacement {
             Some(replacement) if replacement == id => 1,
@@ -498,7 +501,10 @@ impl ControlNode {
 
     /// These nodes have died: before a switch everything is undone and judged again, afterwards it goes forward.
     pub(super) fn relinks_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
-        let hit = self.relinks.iter().filter(|(_, relink)| dead.iter().any(|&id| relink.touches(id) || relink.awaited.contains(&id)));
+        let hit = self
+            .relinks
+            .iter()
+            .filter(|(_, relink)| dead.iter().any(|&id| relink.touches(id) || relink.awaited.contains(&id)));
         let hit: Vec<(u64, Stage, NodeId)> = hit.map(|(&op, relink)| (op, relink.stage, relink.subject)).collect();
         for (op, stage, subject) in hit {
             match stage {

@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn every_variant_has_a_topology() {
         let all = (1..=48).flat_map(|n| [Variant::of_2020(n), Variant::of_2023(n)]);
-        all.for_each(|variant| drop(topology_of(variant.unwrap())));
+        let known = all.filter(|variant| TopologyKind::ALL.contains(&topology_of(variant.unwrap())));
+        assert_eq!(known.count(), 96);
     }
 
     #[test]

@@ -113,6 +113,18 @@ derive_for_any_set!(Command {
     Exit,
 });
 
+impl<C: CommandSet> Command<C> {
+    /// An exec with a request that is in order.
+    ///
+    /// ```
+    /// use nodetree::{Command, Dictionary};
+    /// assert_eq!(Command::exec(10, Dictionary::load("x")).to_string(), "exec 10 x");
+    /// ```
+    pub fn exec(id: NodeId, request: Request<C>) -> Self {
+        Self::Exec { id, request: Ok(request) }
+    }
+}
+
 impl<C: CommandSet> Display for Command<C> {
     /// An `exec` whose request is an error prints as `exec id`: what was typed is not kept.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

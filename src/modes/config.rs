@@ -132,9 +132,31 @@ pub struct SystemConfig {
     /// From what simulated delays are drawn; 0 by default.
     pub seed: u64,
     /// How long an answer is waited for, from 1 ms to a day; 5 s by default.
+    #[serde(deserialize_with = "reply_timeout_in_range")]
     pub reply_timeout: Span,
     /// How many commands may be in flight or unread before a submit waits, from 1 to 2^24; 65 536 by default.
+    #[serde(deserialize_with = "capacity_in_range")]
     pub capacity: usize,
+}
+
+fn reply_timeout_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(deserializer)?;
+    check_reply_timeout(span).map(|()| span).map_err(D::Error::custom)
+}
+
+fn check_reply_timeout(Span(timeout): Span) -> Result<(), &'static str> {
+    let in_range = timeout >= Duration::from_millis(1) && timeout <= MAX_REPLY_TIMEOUT;
+    if in_range { Ok(()) } else { Err("reply_timeout must be from 1ms to 86400s") }
+}
+
+fn capacity_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let capacity = usize::deserialize(deserializer)?;
+    check_capacity(capacity).map(|()| capacity).map_err(D::Error::custom)
+}
+
+fn check_capacity(capacity: usize) -> Result<(), String> {
+    let in_range = (1..=MAX_CAPACITY).contains(&capacity);
+    if in_range { Ok(()) } else { Err(format!("capacity must be from 1 to {MAX_CAPACITY}")) }
 }
 
 impl Default for SystemConfig {
@@ -180,13 +202,7 @@ impl SystemConfig {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let timeout = self.reply_timeout.0;
-        if timeout < Duration::from_millis(1) || timeout > MAX_REPLY_TIMEOUT {
-            return Err(ConfigError::Range("reply_timeout must be from 1ms to 86400s".to_owned()));
-        }
-        if self.capacity == 0 || self.capacity > MAX_CAPACITY {
-            return Err(ConfigError::Range(format!("capacity must be from 1 to {MAX_CAPACITY}")));
-        }
-        Ok(())
+        check_reply_timeout(self.reply_timeout).map_err(|what| ConfigError::Range(what.to_owned()))?;
+        check_capacity(self.capacity).map_err(ConfigError::Range)
     }
 }

@@ -1,10 +1,10 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use actix::{Actor, Addr, Recipient};
+use rustc_hash::FxHashMap;
 
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
@@ -59,8 +59,8 @@ pub(super) struct Local<C: Carrier> {
     pub(super) carrier: C,
     pub(super) trace: Trace,
     make_executor: MakeExecutor,
-    nodes: RefCell<HashMap<NodeKey, LocalNode>>,
-    links: RefCell<HashMap<LinkId, LocalLink>>,
+    nodes: RefCell<FxHashMap<NodeKey, LocalNode>>,
+    links: RefCell<FxHashMap<LinkId, LocalLink>>,
     control: RefCell<Option<Addr<ControlActor>>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
@@ -161,10 +161,18 @@ impl<C: Carrier> Local<C> {
         direct.map(|direct| self.carrier.link_address(direct))
     }
 
-    fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(
+        &self,
+        link: LinkId,
+        [upper, lower]: [NodeKey; 2],
+        slot: Slot,
+        active: bool,
+    ) -> Option<Recipient<Frame>> {
         self.trace.add(self.carrier.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
         let (up, down) = (self.address_of(upper), self.address_of(lower));
-        self.links.borrow_mut().insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
+        self.links
+            .borrow_mut()
+            .insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
         let mut nodes = self.nodes.borrow_mut();
         for (key, side) in [(upper, Side::Upper), (lower, Side::Lower)] {
             if let Some(node) = nodes.get_mut(&key) {
@@ -222,7 +230,11 @@ impl<C: Carrier> Local<C> {
     }
 
     fn trace_delivery(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
-        self.trace.add(self.carrier.now(), || What::Delivered { to: to.id, link: link.0, envelope: envelope.to_string() });
+        self.trace.add(self.carrier.now(), || What::Delivered {
+            to: to.id,
+            link: link.0,
+            envelope: envelope.to_string(),
+        });
     }
 }
 

@@ -131,7 +131,7 @@ impl<C: CommandSet> Builder<C> {
 /// let tree = NodeTree::<Dictionary>::builder().mode(Mode::Simulated).seed(7).start()?;
 /// assert_eq!(tree.line("create 10")?, "Ok: 1000");
 /// assert_eq!(tree.line("exec 10 MyVar 5")?, "Ok:10");
-/// let answer = tree.call(Command::Exec { id: 10, request: Dictionary::load("MyVar") })?;
+/// let answer = tree.call(Command::exec(10, Dictionary::load("MyVar")))?;
 /// assert_eq!(answer.to_string(), "Ok:10: 5");
 /// assert_eq!(tree.line("kill 10")?, "Ok");
 /// assert_eq!(tree.line("exec 10 MyVar")?, "Error:10: Node is unavailable");

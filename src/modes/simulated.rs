@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use actix::{Actor, Addr, Context, Handler, Recipient, System};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustc_hash::FxHashMap;
 
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
@@ -26,6 +27,9 @@ const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
+
+/// So many events are delivered before somebody looks whether another thread has submitted something.
+const STEPS_BETWEEN_LOOKS: u32 = 1024;
 
 /// When nothing is answered for ten reply timeouts and a minute, nothing ever will be.
 const STUCK_AFTER: (u64, Nanos) = (10, 60_000 * MILLISECOND);
@@ -94,7 +98,7 @@ struct World {
     random: Random,
     events: Events,
     /// When the last thing that was sent this way arrives.
-    last_arrival: HashMap<Way, Nanos>,
+    last_arrival: FxHashMap<Way, Nanos>,
     codec: bool,
     delivered: u64,
     /// So much time may pass without an answer because it was asked for.
@@ -328,7 +332,7 @@ impl Simulation {
             now: 0,
             random: Random(settings.seed),
             events: Events::default(),
-            last_arrival: HashMap::new(),
+            last_arrival: FxHashMap::default(),
             codec: settings.codec,
             delivered: 0,
             allowed_ns: 0,
@@ -362,7 +366,13 @@ impl Simulation {
         self.take_submissions();
         let patience = STUCK_AFTER.0 * self.reply_timeout_ns + STUCK_AFTER.1;
         let mut progress = (self.shared.answered.load(Ordering::Relaxed), self.world.borrow().now);
+        let mut steps = 0_u32;
         while !goal.is_reached(&self.shared) {
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
+                // Another thread may want this to end: a signal was caught, say.
+                self.take_submissions();
+            }
             let allowed = self.world.borrow().allowed_ns + self.shared.waits_ns.load(Ordering::Relaxed);
             let now = self.world.borrow().now;
             let answered = self.shared.answered.load(Ordering::Relaxed);
@@ -420,4 +430,3 @@ async fn yield_to_actors() {
     })
     .await;
 }
-

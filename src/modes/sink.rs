@@ -108,9 +108,10 @@ impl<C: CommandSet> Sink for ReplySink<C> {
     }
 
     fn taken(&mut self, _: u64, bytes: usize) {
-        let _ = self.shared.streamed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |streamed| {
-            Some(streamed.saturating_sub(bytes))
-        });
+        let _ = self
+            .shared
+            .streamed
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |streamed| Some(streamed.saturating_sub(bytes)));
         self.shared.notify();
     }
 

@@ -1,6 +1,7 @@
 //! Runs a script on a system and has the oracle judge what happened.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::oracle::{Commands, Event, Happened, OracleConfig, PidRule, Summary, Topology, Violation, judge};
@@ -22,19 +23,26 @@ pub struct Setup {
     pub reply_timeout: Duration,
     /// How much later than the specification says a thing may come.
     pub slack: Duration,
+    /// The program of the nodes, in process mode.
+    pub node_program: Option<PathBuf>,
 }
 
 impl Setup {
     /// A simulated system with this seed and the default reply timeout.
     pub fn simulated(seed: u64) -> Self {
         let (reply_timeout, slack) = (Duration::from_secs(5), Duration::from_millis(2));
-        Self { mode: Mode::Simulated, seed, reply_timeout, slack }
+        Self { mode: Mode::Simulated, seed, reply_timeout, slack, node_program: None }
     }
 
     /// A system on threads; its times depend on how busy the machine is, so the slack is wide.
     pub fn threads() -> Self {
         let (reply_timeout, slack) = (Duration::from_millis(500), Duration::from_secs(5));
-        Self { mode: Mode::Threads, seed: 0, reply_timeout, slack }
+        Self { mode: Mode::Threads, seed: 0, reply_timeout, slack, node_program: None }
+    }
+
+    /// A system of processes whose nodes run this program.
+    pub fn process(node_program: impl Into<PathBuf>) -> Self {
+        Self { mode: Mode::Process, node_program: Some(node_program.into()), ..Self::threads() }
     }
 }
 
@@ -94,7 +102,12 @@ pub fn record(setup: &Setup, script: &Script) -> Result<(Vec<Event>, Vec<trace::
 
 /// A builder for what a script wants.
 pub fn builder<C: CommandSet>(setup: &Setup, topology: Topology) -> Builder<C> {
-    NodeTree::builder()
+    let builder = NodeTree::builder();
+    let builder = match &setup.node_program {
+        Some(program) => builder.node_program(program.clone()),
+        None => builder,
+    };
+    builder
         .mode(setup.mode)
         .seed(setup.seed)
         .reply_timeout(setup.reply_timeout)
@@ -113,10 +126,7 @@ pub fn kind(topology: Topology) -> TopologyKind {
     }
 }
 
-fn record_with<C: CommandSet>(
-    setup: &Setup,
-    script: &Script,
-) -> Result<(Vec<Event>, Vec<trace::Event>), RunError> {
+fn record_with<C: CommandSet>(setup: &Setup, script: &Script) -> Result<(Vec<Event>, Vec<trace::Event>), RunError> {
     let tree = builder::<C>(setup, script.topology).start()?;
     let lines: Vec<&str> = script.steps.iter().map(|step| step.text.as_str()).filter(|line| is_command(line)).collect();
     if script.one_write {
@@ -161,6 +171,8 @@ fn history(lines: &[&str], events: &[trace::Event], replies: &BTreeMap<u64, Vec<
             _ => {}
         }
     }
+    // Stamps are taken by several threads, and may be kept in another order.
+    history.sort_by_key(|event| event.at_us);
     history.push(Event { at_us: end_us, what: Happened::Ended });
     history
 }

@@ -100,7 +100,9 @@ impl Trace {
 
     /// Takes the events that were kept.
     pub fn take(&self) -> Vec<Event> {
-        let take = |events: &Arc<Mutex<Vec<Event>>>| std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
+        let take = |events: &Arc<Mutex<Vec<Event>>>| {
+            std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner))
+        };
         self.0.as_ref().map(take).unwrap_or_default()
     }
 }
@@ -126,7 +128,7 @@ pub fn write(out: &mut dyn Write, events: &[Event]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`write()`] has written.
 ///
 /// # Errors
 /// When it cannot be read, or is no trace of this version.

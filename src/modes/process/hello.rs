@@ -15,6 +15,8 @@ pub(super) struct Hello {
     pub(super) build: String,
     /// The process that is the control node.
     pub(super) parent: i32,
+    /// When the system's clock showed 0, on the machine's monotonic clock: all processes of a system read the same time.
+    pub(super) clock_began_ns: u64,
     pub(super) spec: NodeSpec,
 }
 
@@ -22,6 +24,12 @@ pub(super) struct Hello {
 #[derive(Serialize, Deserialize)]
 pub(super) struct HelloBack {
     pub(super) build: String,
+}
+
+/// The machine's monotonic clock, which is the same in all processes.
+pub(super) fn machine_clock_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
 /// What both sides must have in common: the library, the format of frames, the command set.

@@ -34,7 +34,7 @@ use crate::error::StartError;
 use crate::topology::Slot;
 use crate::trace::{Trace, What};
 use channel::{Incoming, Outgoing, open, pair};
-use hello::{Hello, HelloBack, build};
+use hello::{Hello, HelloBack, build, machine_clock_ns};
 pub use node::{serve_if_built_in_node, serve_if_node};
 use peer::{Peer, deliver};
 use spawner::{Event, Family, Program, Spawner};
@@ -178,7 +178,9 @@ impl Processes {
         let key = spec.key;
         let (here, there) = pair()?;
         let (outgoing, incoming) = open(here)?;
-        outgoing.send(&Hello { build: self.build.clone(), parent: getpid().as_raw_pid(), spec });
+        let clock_began_ns = machine_clock_ns() - self.wheel.now();
+        let parent = getpid().as_raw_pid();
+        outgoing.send(&Hello { build: self.build.clone(), parent, clock_began_ns, spec });
         let reader = tokio::task::spawn_local(listen(self.this.clone(), key, incoming)).abort_handle();
         let node = Node {
             pid: None,

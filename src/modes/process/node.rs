@@ -15,7 +15,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, Outbox, open};
-use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build};
+use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
 use super::peer::{Peer, deliver};
 use crate::actors::message::{ControlDown, LinkId, Nanos, NodeKey, Role, Side};
 use crate::actors::{ComputingNode, End, Gate, LongJob, NodeActor, NodeHost, NodeMail};
@@ -84,11 +84,10 @@ fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let control_link = take_control_link()?;
     note_panics();
-    let start = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().max_blocking_threads(cores).build()?;
-    System::with_tokio_rt(|| runtime).block_on(live(control_link, executor, build, start))
+    System::with_tokio_rt(|| runtime).block_on(live(control_link, executor, build))
 }
 
 /// The control link is 0 when the process starts; what a command set reads there is nothing.
@@ -107,7 +106,7 @@ fn note_panics() {
 }
 
 /// Gives back the exit code once the control link has ended: then nobody can want anything of this node.
-async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String, start: Instant) -> io::Result<i32> {
+async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
     let (outgoing, mut incoming) = open(control_link)?;
     outgoing.send(&HelloBack { build: build.clone() });
     let Some(hello) = incoming.next::<Hello>().await else { return Ok(NOT_A_NODE) };
@@ -117,7 +116,8 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String,
     }
     let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
     let control = Peer::start(outgoing).recipient();
-    let wheel = Rc::new(Wheel::new(start));
+    let age = Duration::from_nanos(machine_clock_ns().saturating_sub(hello.clock_began_ns));
+    let wheel = Rc::new(Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now)));
     let host = Rc::new(Host {
         wheel: Rc::clone(&wheel),
         node: RefCell::default(),
