@@ -143,7 +143,6 @@ fn everything_that_a_trace_can_tell_is_in_these() {
 
 /// Nodes that are being created when the beats are ordered are told in the order of their numbers.
 #[test]
-#[ignore = "they are told in the order of a hash table, and the delays that are drawn come to other links each time"]
 fn beats_ordered_while_nodes_are_created_are_the_same_each_time() {
     let creates = (1..=12).map(|id| format!("create {id}"));
     let lines = creates.chain(["heartbit 100", "wait 500"].map(str::to_owned));

@@ -418,7 +418,6 @@ fn at_each_moment(case: &Case, fault: &str, check: impl Fn(&Run, &Drawing, [&str
 /// 70 is below 50, and 60 below 70; when 50 is removed, 60 takes its place. Killed before, 70 takes 60 and 65 with it;
 /// killed afterwards, 65. It must not take 20, which is below 70 in neither tree.
 #[test]
-#[ignore = "killed while the nodes switch, it does: 60 dies with 70, and all that comes to stand below 60 with it"]
 fn a_kill_during_a_removal_spares_whoever_is_below_the_victim_in_neither_tree() {
     at_each_moment(&CASES[5], "kill 70", |run, now, replies| {
         assert!(!now.down.contains(&20), "{:?} are down at {:?}, {replies:?}", now.down, run.tree.now());
@@ -427,7 +426,6 @@ fn a_kill_during_a_removal_spares_whoever_is_below_the_victim_in_neither_tree() 
 
 /// When the stopped node is gone, nobody is below a stopped node.
 #[test]
-#[ignore = "execs are refused until a ping has been answered"]
 fn a_stopped_node_that_is_removed_leaves_nobody_unavailable() {
     at_each_moment(&CASES[0], "pause 2", |run, now, replies| {
         for id in now.ids().filter(|_| !now.contains(2)) {

@@ -32,12 +32,6 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no panic on input", "actors/session/receiver.rs", "every slot below", "an invariant of the window"),
     ("no panic on input", "commands/result.rs", "can be encoded", "made from values, not from input"),
     ("no panic on input", "commands/result.rs", "are short", "made from values, not from input"),
-    (
-        "no order of a hash table",
-        "actors/watch.rs",
-        "newborn.values",
-        "KNOWN BUG: beats go out in the order of a table",
-    ),
     ("no order of a hash table", "actors/life.rs", "take(&mut self.parked).into_values", "sorted before it is used"),
     ("no order of a hash table", "modes/local.rs", "nodes.borrow_mut().drain", "the system ends, and nobody looks on"),
     ("no order of a hash table", "modes/process/spawner.rs", "members.keys.keys", "signals to processes: real time"),

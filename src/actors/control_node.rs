@@ -196,7 +196,7 @@ pub struct ControlNode {
     /// The links to top-level nodes, and who is at their other ends.
     pub(super) own_links: HashMap<LinkId, NodeId>,
     /// Nodes that are being created.
-    pub(super) newborn: HashMap<NodeId, NodeKey>,
+    pub(super) newborn: BTreeMap<NodeId, NodeKey>,
     pub(super) next_incarnation: u64,
     pub(super) next_link: u64,
     inbox: VecDeque<(u64, Order)>,
@@ -232,7 +232,7 @@ impl ControlNode {
             early: HashMap::new(),
             watch: None,
             own_links: HashMap::new(),
-            newborn: HashMap::new(),
+            newborn: BTreeMap::new(),
             next_incarnation: 1,
             next_link: 1,
             inbox: VecDeque::new(),
@@ -312,7 +312,7 @@ impl ControlNode {
 
     fn submit(&mut self, op: u64, order: Order) {
         self.unanswered += 1;
-        if self.waiting.is_some() {
+        if self.waiting.is_some() || !self.inbox.is_empty() {
             self.inbox.push_back((op, order));
         } else {
             self.dispatch(op, order);
@@ -384,8 +384,16 @@ impl ControlNode {
             if !self.freed.is_empty() || !self.unparked.is_empty() {
                 continue;
             }
-            if !self.end_of_wait() {
-                return;
+            if self.end_of_wait() {
+                continue;
+            }
+            // One at a time: what it frees goes on before the next one is looked at.
+            match self.waiting {
+                None => match self.inbox.pop_front() {
+                    Some((op, order)) => self.dispatch(op, order),
+                    None => return,
+                },
+                Some(_) => return,
             }
         }
     }
@@ -399,11 +407,6 @@ impl ControlNode {
         if over {
             self.waiting = None;
             self.answer(op, Outcome::Done);
-            while self.waiting.is_none()
-                && let Some((op, order)) = self.inbox.pop_front()
-            {
-                self.dispatch(op, order);
-            }
         }
         over
     }

@@ -240,7 +240,10 @@ impl ControlNode {
     /// A node has ended before it was linked.
     pub(super) fn newborn_died(&mut self, key: NodeKey) {
         let Some(op) = self.creation_of(key) else { return };
-        self.abandon_insertion(op);
-        self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
+        if self.abandon_insertion(op) {
+            self.bury(key.id);
+        } else {
+            self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
+        }
     }
 }

@@ -100,7 +100,7 @@ impl ControlNode {
     /// The node is dead from now on, and so is everything below it.
     pub(super) fn bury(&mut self, id: NodeId) {
         let mut dead = vec![id];
-        if self.topology.contains(id) && !self.is_being_removed(id) {
+        if self.topology.contains(id) {
             dead.extend(self.topology.descendants(id));
         }
         dead.retain(|&node| self.registry.is_up(node));

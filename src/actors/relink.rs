@@ -33,8 +33,9 @@ struct NewLink {
     lower: NodeId,
     slot: Slot,
     link: LinkId,
-    /// What it replaces at the node below.
+    /// What it replaces at the node below, and the parent there.
     old: Option<LinkId>,
+    from: NodeId,
 }
 
 /// What one node is told to switch.
@@ -107,8 +108,8 @@ impl ControlNode {
         let mut relink = self.new_relink(op, id, parent, false);
         let old = self.registry.get(follower).map(|entry| entry.uplink);
         relink.links = vec![
-            NewLink { upper: parent, lower: id, slot: Slot::Any, link: LinkId(0), old: None },
-            NewLink { upper: id, lower: follower, slot: Slot::Any, link: LinkId(0), old },
+            NewLink { upper: parent, lower: id, slot: Slot::Any, link: LinkId(0), old: None, from: parent },
+            NewLink { upper: id, lower: follower, slot: Slot::Any, link: LinkId(0), old, from: parent },
         ];
         relink.awaited = BTreeSet::from([parent, follower]);
         // Where a node above is stopped, the parent must show that it can be reached.
@@ -148,7 +149,8 @@ impl ControlNode {
     fn planned_link(&self, step: &Move) -> Option<NewLink> {
         let entry = self.registry.get(step.node).filter(|entry| entry.life == Life::Up)?;
         let (upper, lower, slot) = (step.parent, step.node, step.slot);
-        Some(NewLink { upper, lower, slot, link: LinkId(0), old: Some(entry.uplink) })
+        let from = self.topology.parent(lower)?;
+        Some(NewLink { upper, lower, slot, link: LinkId(0), old: Some(entry.uplink), from })
     }
 
     /// Only its place changes, which its parent alone must know.
@@ -274,9 +276,13 @@ impl ControlNode {
                 creation.link = link;
             }
         }
-        if let Some(relink) = self.relinks.get_mut(&op) {
-            relink.stage = Stage::Switching;
-            relink.groups = groups;
+        let Some(relink) = self.relinks.get_mut(&op) else { return };
+        relink.stage = Stage::Switching;
+        relink.groups = groups;
+        if relink.removes {
+            // From here on it goes forward, so whoever dies takes along what is below it in the new tree.
+            let subject = relink.subject;
+            self.topology.remove(subject);
         }
         self.switch_next(op);
     }
@@ -303,7 +309,7 @@ impl ControlNode {
             lower.activate.push(link.link);
         }
         for link in &relink.links {
-            let (Some(old), Some(from)) = (link.old, self.topology.parent(link.lower)) else { continue };
+            let (Some(old), from) = (link.old, link.from) else { continue };
             if from != relink.subject {
                 // Whoever loses the child stops sending to it: with the first group where it is not the parent above.
                 let group = if from == relink.parent { 2 } else { group_of(from, true) };
@@ -361,12 +367,13 @@ impl ControlNode {
         relink.awaited.clear();
         let (subject, parent, removes) = (relink.subject, relink.parent, relink.removes);
         let mut closing: BTreeMap<NodeId, Vec<LinkId>> = BTreeMap::new();
-        let olds: Vec<_> = relink.links.iter().filter_map(|link| link.old.map(|old| (link.lower, old))).collect();
+        let olds: Vec<_> =
+            relink.links.iter().filter_map(|link| link.old.map(|old| (link.lower, link.from, old))).collect();
         let lowers: Vec<NodeId> = relink.links.iter().map(|link| link.lower).collect();
         let moved: Vec<NodeId> = lowers.iter().copied().chain(relink.places.iter().map(|(id, _)| *id)).collect();
-        for (lower, old) in olds {
+        for (lower, from, old) in olds {
             closing.entry(lower).or_default().push(old);
-            closing.entry(self.topology.parent(lower).unwrap_or(CONTROL)).or_default().push(old);
+            closing.entry(from).or_default().push(old);
         }
         if removes && let Some(entry) = self.registry.get(subject) {
             closing.entry(parent).or_default().push(entry.uplink);
@@ -384,11 +391,12 @@ impl ControlNode {
             self.finish_creation(op);
         }
         self.bury_below_dead(&lowers);
+        // Their way is another one now; what was silent because of the old one is not any more.
+        lowers.iter().for_each(|&id| self.end_silence(id));
         self.repeat_what_was_lost(&moved);
     }
 
     fn end_removed_node(&mut self, op: u64, subject: NodeId) {
-        self.topology.remove(subject);
         match self.registry.get(subject) {
             Some(entry) if entry.life == Life::Up => {
                 let key = entry.key;
@@ -494,16 +502,18 @@ impl ControlNode {
         Some(relink)
     }
 
-    /// The inserted node has ended.
-    pub(super) fn abandon_insertion(&mut self, op: u64) {
-        if self.creations.get(&op).is_some_and(|creation| creation.stage == CreateStage::Inserting) {
-            self.undo_relink(op);
+    /// The inserted node has ended. Whether it exists nevertheless, because others have switched to it.
+    pub(super) fn abandon_insertion(&mut self, op: u64) -> bool {
+        let inserting = self.creations.get(&op).is_some_and(|creation| creation.stage == CreateStage::Inserting);
+        match self.relinks.get(&op) {
+            Some(relink) if inserting && relink.stage >= Stage::Switching => {
+                self.end_relink(op);
+                return true;
+            }
+            Some(_) if inserting => drop(self.undo_relink(op)),
+            _ => {}
         }
-    }
-
-    /// Whether this node's end, or its children's, is being taken care of by a removal that goes forward.
-    pub(super) fn is_being_removed(&self, id: NodeId) -> bool {
-        self.relinks.values().any(|relink| relink.removes && relink.subject == id && relink.stage >= Stage::Switching)
+        false
     }
 
     /// These nodes have died: before a switch everything is undone and judged again, afterwards it goes forward.
