@@ -1,0 +1,235 @@
+//! The library as its users see it: bounds, receivers, tickets, a command set of one's own, and the end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crossbeam_channel::select;
+use nodetree::command_sets::{Progress, Request, RequestError, Turn};
+use nodetree::{Answer, Command, CommandSet, Dictionary, Mode, NodeTree, SubmitError, Ticket, WaitError};
+use serde::{Deserialize, Serialize};
+
+const IN_PROCESS: [Mode; 2] = [Mode::Simulated, Mode::Threads];
+
+fn tree<C: CommandSet>(mode: Mode) -> NodeTree<C> {
+    NodeTree::builder().mode(mode).reply_timeout(Duration::from_millis(300)).start().expect("a system starts")
+}
+
+/// Counts; can also take long, panic, and answer at length.
+#[derive(Default)]
+struct Counter {
+    count: u64,
+    asked: Option<Ask>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Ask {
+    Next,
+    Slowly,
+    Panic,
+    Say(u32),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Said(String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl CommandSet for Counter {
+    type Head = Ask;
+    type Part = ();
+    type Output = Said;
+
+    const NAME: &'static str = "counter";
+    const USAGE: &'static str = "exec id next|slowly|panic|say n";
+
+    fn parse(text: &str) -> Result<Request<Self>, RequestError> {
+        let head = match text {
+            "next" => Ask::Next,
+            "slowly" => Ask::Slowly,
+            "panic" => Ask::Panic,
+            _ => {
+                let number = text.strip_prefix("say ").and_then(|number| number.parse().ok());
+                Ask::Say(number.ok_or_else(|| RequestError::new("next, slowly, panic or say n"))?)
+            }
+        };
+        Ok(Request { head, parts: Vec::new() })
+    }
+
+    fn print(request: &Request<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match request.head {
+            Ask::Next => f.write_str("next"),
+            Ask::Slowly => f.write_str("slowly"),
+            Ask::Panic => f.write_str("panic"),
+            Ask::Say(number) => write!(f, "say {number}"),
+        }
+    }
+
+    fn begin(&mut self, head: Ask, _: &mut Turn<Said>) -> Result<(), RequestError> {
+        self.asked = Some(head);
+        Ok(())
+    }
+
+    fn finish(&mut self, turn: &mut Turn<Said>) -> Result<Progress, RequestError> {
+        match self.asked.take() {
+            Some(Ask::Panic) => panic!("as asked"),
+            Some(Ask::Say(0)) => {}
+            Some(Ask::Say(more)) => {
+                turn.outputs.push(Said("0123456789".repeat(1_000)));
+                self.asked = Some(Ask::Say(more - 1));
+                return Ok(Progress::More);
+            }
+            _ => {
+                self.count += 1;
+                turn.outputs.push(Said(self.count.to_string()));
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    fn cancel(&mut self) {
+        self.asked = None;
+    }
+
+    fn long_ns(&self) -> Option<u64> {
+        matches!(self.asked, Some(Ask::Slowly)).then_some(60_000_000_000)
+    }
+}
+
+#[test]
+fn a_submit_beyond_the_capacity_waits_and_its_try_form_says_so() {
+    for mode in IN_PROCESS {
+        let tree = NodeTree::<Dictionary>::builder().mode(mode).capacity(2).start().expect("a system starts");
+        tree.submit(Command::Create { id: 1, parent: None }).expect("there is room");
+        tree.submit(Command::Ping { id: 1 }).expect("there is room");
+        tree.settle().expect("everything is answered");
+        // Answered, but nobody has read the replies.
+        assert_eq!(tree.try_submit(Command::PingAll), Err(SubmitError::Full(2)), "{mode}");
+        let replies = tree.replies().expect("a receiver");
+        let waiting = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| tree.submit(Command::All).expect("it waits until there is room"));
+            assert_eq!(replies.recv().expect("a reply").ticket, Ticket(1), "{mode}");
+            waiting.join().expect("it goes on")
+        });
+        assert_eq!(waiting, Ticket(3), "{mode}");
+        assert_eq!(tree.wait(waiting).expect("a reply").to_string(), "Ok: 1", "{mode}");
+    }
+}
+
+#[test]
+fn replies_and_notices_can_be_selected_over() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Dictionary>(mode);
+        let (replies, notices) = (tree.replies().expect("a receiver"), tree.notices());
+        for line in ["create 1", "heartbit 10", "kill 1", "wait 60"] {
+            tree.submit_line(line).expect("submitted");
+        }
+        let (mut answered, mut noticed) = (0, Vec::new());
+        while answered < 4 || noticed.is_empty() {
+            select! {
+                recv(replies) -> reply => {
+                    assert!(reply.expect("a reply").to_string().starts_with("Ok"), "{mode}");
+                    answered += 1;
+                }
+                recv(notices) -> notice => noticed.push(notice.expect("a notice").to_string()),
+            }
+        }
+        assert_eq!(noticed, ["Heartbit: node 1 is unavailable now"], "{mode}");
+    }
+}
+
+#[test]
+fn each_ticket_has_one_reply_and_others_have_none() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Dictionary>(mode);
+        let tickets = tree.submit_lines(["create 1", "exec 1 x 5", "nonsense", "exec 1 x"]).expect("submitted");
+        for (ticket, expected) in
+            tickets.iter().zip(["Ok: 1000", "Ok:1", "Error: Unknown command: nonsense", "Ok:1: 5"]).rev()
+        {
+            assert_eq!(tree.wait(*ticket).expect("a reply").to_string(), expected, "{mode}");
+        }
+        assert_eq!(tree.wait(tickets[0]), Err(WaitError::Unknown), "{mode}");
+        assert_eq!(tree.wait(Ticket(99)), Err(WaitError::Unknown), "{mode}");
+        assert_eq!(tree.submit(Command::Exit), Err(SubmitError::Exit), "{mode}");
+    }
+}
+
+#[test]
+fn several_systems_run_at_once_in_one_thread() {
+    let trees: Vec<NodeTree<Dictionary>> = (0..6).map(|at| tree(IN_PROCESS[at % 2])).collect();
+    for (at, tree) in trees.iter().enumerate() {
+        assert_eq!(tree.line(&format!("create {at}")).expect("a reply"), "Ok: 1000");
+    }
+    for (at, tree) in trees.iter().enumerate() {
+        assert_eq!(tree.line("all").expect("a reply"), format!("Ok: {at}"));
+    }
+}
+
+#[test]
+fn a_long_request_keeps_nobody_waiting_but_those_behind_it() {
+    let tree = tree::<Counter>(Mode::Simulated);
+    let lines = ["create 1", "create 2 1", "exec 1 slowly", "exec 1 next", "ping 1", "exec 2 next"];
+    let tickets = tree.submit_lines(lines).expect("submitted");
+    assert_eq!(tree.wait(tickets[4]).expect("a reply").to_string(), "Ok: 1");
+    assert_eq!(tree.wait(tickets[5]).expect("a reply").to_string(), "Ok:2: 1");
+    assert!(tree.now() < Duration::from_secs(1), "{:?}", tree.now());
+    assert_eq!(tree.wait(tickets[2]).expect("a reply").to_string(), "Ok:1: 1");
+    assert_eq!(tree.wait(tickets[3]).expect("a reply").to_string(), "Ok:1: 2");
+    assert!(tree.now() >= Duration::from_secs(60), "{:?}", tree.now());
+}
+
+#[test]
+fn a_panic_in_a_command_set_is_the_death_of_its_node() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Counter>(mode);
+        for line in ["create 1", "create 2 1", "create 3"] {
+            tree.line(line).expect("a reply");
+        }
+        assert_eq!(tree.line("exec 1 panic").expect("a reply"), "Error:1: Node is unavailable", "{mode}");
+        assert_eq!(tree.line("pingall").expect("a reply"), "Ok: 1;2", "{mode}");
+        assert_eq!(tree.line("exec 3 next").expect("a reply"), "Ok:3: 1", "{mode}");
+    }
+}
+
+#[test]
+fn a_result_of_any_length_comes_whole() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Counter>(mode);
+        tree.line("create 1").expect("a reply");
+        for pieces in [0, 1, 99, 400] {
+            let answer = tree.line(&format!("exec 1 say {pieces}")).expect("a reply");
+            let expected = if pieces == 0 { "Ok:1".len() } else { "Ok:1: ".len() + pieces * 10_000 };
+            assert_eq!(answer.len(), expected, "{mode}");
+        }
+    }
+}
+
+#[test]
+fn what_is_dropped_ends_whatever_is_under_way() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Dictionary>(mode);
+        for line in ["create 1", "create 2 1", "pause 1", "exec 2 x 1", "wait 86400000", "exec 2 x"] {
+            tree.submit_line(line).expect("submitted");
+        }
+        drop(tree);
+    }
+}
+
+#[test]
+fn giving_up_answers_everything() {
+    let tree = tree::<Dictionary>(Mode::Threads);
+    let lines =
+        ["create 1", "wait", "pause 1", "exec 1 x", "ping 1", "remove 1", "create 2 1", "wait 86400000", "ping 7"];
+    let tickets = tree.submit_lines(lines).expect("submitted");
+    assert_eq!(tree.wait(tickets[2]).expect("a reply").to_string(), "Ok");
+    tree.give_up().expect("everything is answered");
+    let answers: Vec<Answer<Dictionary>> =
+        tickets[3..].iter().map(|&ticket| tree.wait(ticket).expect("a reply").answer).collect();
+    let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
+    let interrupted = "Error: Interrupted";
+    assert_eq!(texts[..2], ["Error:1: Node is unavailable", "Ok: 0"]);
+    assert_eq!(texts[2..], [interrupted, interrupted, interrupted, "Error: Not found"]);
+}
