@@ -38,10 +38,8 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no order of a hash table", "modes/process/mod.rs", "own_links.take()", "the end of a program, in real time"),
     ("no order of a hash table", "modes/local.rs", "node.links.iter()", "the links of one node, which are a list"),
     ("no long file", "actors/relink.rs", "", "one protocol; to be parted"),
-    ("no long file", "actors/control_node.rs", "", "the inputs and effects of the control node; to be parted"),
     ("no long file", "modes/process/mod.rs", "", "the fabric of a mode; to be parted"),
     ("no long file", "modes/mod.rs", "", "the facade, half of it documentation"),
-    ("no long file", "modes/simulated.rs", "", "a little over"),
 ];
 
 const RULES: [Rule; 10] = [

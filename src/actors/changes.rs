@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::control_node::{ControlNode, Order};
+use super::control_io::Order;
+use super::control_node::ControlNode;
 use super::locks::Claim;
 use super::outcome::Outcome;
 use crate::commands::Refusal;

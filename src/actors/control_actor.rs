@@ -7,7 +7,8 @@ use actix::{Actor, Context, Handler, Message, Recipient};
 use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
-use super::control_node::{ControlEffect, ControlInput, ControlNode, Order};
+use super::control_io::{ControlEffect, ControlInput, Order};
+use super::control_node::ControlNode;
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece, Side};
 use super::node_actor::{End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;

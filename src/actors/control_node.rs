@@ -2,146 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
 use super::locks::Locks;
-use super::message::{ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, RequestPiece};
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, RequestPiece};
 use super::outcome::Outcome;
 use super::ping::{PendingPing, PendingWave};
-use super::registry::{Life, Registry};
+use super::registry::Registry;
 use super::relink::Relink;
 use super::watch::Watch;
-use crate::commands::{Notice, Refusal};
-use crate::topology::{NodeId, Slot, Topology, TopologyKind};
+use crate::commands::Refusal;
+use crate::topology::{NodeId, Slot, Topology};
 
 /// How long replies that were sent before a death may still be on their way when the death is known.
 const LAST_REPLIES: Nanos = 50 * MILLISECOND;
-
-/// What the control node must know.
-#[derive(Clone, Debug)]
-pub struct ControlConfig {
-    /// How nodes are placed.
-    pub topology: TopologyKind,
-    /// How long an answer is waited for.
-    pub reply_timeout_ns: Nanos,
-    /// Whether links may lose, repeat or reorder what they carry.
-    pub lossy_links: bool,
-}
-
-/// A command without the types of a command set.
-#[derive(Debug)]
-pub enum Order {
-    /// See [`Command::Create`](crate::commands::Command::Create).
-    Create {
-        /// The new node.
-        id: NodeId,
-        /// The typed parent.
-        parent: Option<NodeId>,
-    },
-    /// See [`Command::Exec`](crate::commands::Command::Exec).
-    Exec {
-        /// The node that is asked.
-        id: NodeId,
-        /// The first piece of the request.
-        first: RequestPiece,
-        /// No more pieces come; otherwise they follow as [`ControlInput::Piece`].
-        complete: bool,
-    },
-    /// Is the node available?
-    Ping(NodeId),
-    /// Who is down?
-    PingAll,
-    /// Let all nodes report with this period; 0 stops it.
-    Heartbit(Nanos),
-    /// Take the node out of the tree.
-    Remove(NodeId),
-    /// End it as by SIGKILL.
-    Kill(NodeId),
-    /// Stop it as by SIGSTOP.
-    Pause(NodeId),
-    /// Let it go on as by SIGCONT.
-    Resume(NodeId),
-    /// Name all nodes.
-    All,
-    /// Draw the topology.
-    Tree,
-    /// Let time pass (or, without a time, every earlier command be answered) before the next command is looked at.
-    Wait(Option<Nanos>),
-    /// Give this answer when its turn comes.
-    Answer(Outcome),
-}
-
-/// What happens to the control node.
-#[derive(Debug)]
-pub enum ControlInput {
-    /// A command; numbers grow.
-    Submit(u64, Order),
-    /// A further piece of the request of an exec.
-    Piece(u64, RequestPiece),
-    /// An envelope has come from a top-level node.
-    Envelope(LinkId, Envelope),
-    /// The link to a top-level node has ended.
-    Closed(LinkId),
-    /// A node says something on the control plane.
-    FromNode(NodeKey, ControlUp),
-    /// A node's process (or actor) runs.
-    Started(NodeKey, u64),
-    /// A node could not be started.
-    StartFailed(NodeKey, String),
-    /// A node's process (or actor) has ended, in order or not.
-    Died(NodeKey),
-    /// It was stopped, by us or from outside.
-    Stopped(NodeKey),
-    /// It goes on, because of us or from outside.
-    Continued(NodeKey),
-    /// The end is near: no more waiting.
-    Interrupt,
-    /// The end is here: everything that is not answered is answered now.
-    GiveUp,
-    /// A moment that was asked for has come.
-    Wake,
-}
-
-/// What the control node wants done.
-#[derive(Debug)]
-pub enum ControlEffect {
-    /// A command is answered.
-    Answer(u64, Outcome),
-    /// Something to be said unasked.
-    Notice(Notice),
-    /// So many bytes of the request of a streamed exec have been taken; the source may send as many.
-    Taken(u64, usize),
-    /// These bytes of a result are too many for the memory: keep them elsewhere, in order.
-    Spool(u64, Vec<u8>),
-    /// Send an envelope to a top-level node.
-    Send(LinkId, Envelope),
-    /// Say something to a node on the control plane.
-    Control(NodeKey, ControlDown),
-    /// Start a node.
-    Start(NodeSpec),
-    /// Make a link and give each side its end, on the control plane.
-    Connect {
-        /// Its number.
-        link: LinkId,
-        /// The parent.
-        upper: NodeKey,
-        /// The child.
-        lower: NodeKey,
-        /// The child's place.
-        slot: Slot,
-        /// It is to be used at once.
-        active: bool,
-    },
-    /// Close the control node's own end of a link.
-    Close(LinkId),
-    /// As by SIGKILL.
-    Kill(NodeKey),
-    /// As by SIGSTOP.
-    Pause(NodeKey),
-    /// As by SIGCONT.
-    Resume(NodeKey),
-    /// Call again at this time.
-    WakeAt(Nanos),
-}
 
 /// Why the control node wants to look at something at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -271,16 +145,6 @@ impl ControlNode {
         into.append(&mut self.effects);
     }
 
-    /// How many commands have not been answered.
-    pub fn unanswered(&self) -> usize {
-        self.unanswered
-    }
-
-    /// The command that is waited for with `wait ms`, if any: time passes although nothing happens.
-    pub fn waits_until(&self) -> Option<Nanos> {
-        self.waiting.and_then(|(_, until)| until)
-    }
-
     /// What is not answered, for a message about a system that does not go on.
     pub fn describe_unanswered(&self) -> String {
         format!(
@@ -294,20 +158,6 @@ impl ControlNode {
             self.registry.busy,
             self.parked.len(),
         )
-    }
-
-    /// Checks what must hold between any two inputs.
-    ///
-    /// # Errors
-    /// What does not hold.
-    pub fn check(&self) -> Result<(), String> {
-        self.topology.check()
-    }
-
-    /// The nodes as they stand: for each its key and whether it is alive.
-    pub fn nodes(&self) -> Vec<(NodeKey, u64, bool)> {
-        let of = |id| self.registry.get(id).map(|entry| (entry.key, entry.pid, entry.life == Life::Up));
-        self.topology.ids().filter_map(of).collect()
     }
 
     fn submit(&mut self, op: u64, order: Order) {

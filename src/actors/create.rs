@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::control_node::{ControlEffect, ControlNode, Due, Order};
+use super::control_io::{ControlEffect, Order};
+use super::control_node::{ControlNode, Due};
 use super::message::{Envelope, LinkId, Nanos, NodeKey, NodeSpec};
 use super::outcome::Outcome;
 use super::registry::{Entry, Life};

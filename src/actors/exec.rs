@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::control_node::{ControlEffect, ControlNode, Due};
+use super::control_io::ControlEffect;
+use super::control_node::{ControlNode, Due};
 use super::message::{Envelope, MESSAGE_BYTES, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome, Outcome};
 use super::registry::{Life, PendingExec, Work};

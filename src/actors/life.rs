@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::control_node::{ControlEffect, ControlNode, Order, Strike};
+use super::control_io::{ControlEffect, Order};
+use super::control_node::{ControlNode, Strike};
 use super::message::{LinkId, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;

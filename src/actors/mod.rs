@@ -3,6 +3,7 @@
 mod changes;
 mod computing_node;
 mod control_actor;
+mod control_io;
 mod control_node;
 mod create;
 mod exec;
@@ -21,7 +22,8 @@ mod watch;
 
 pub use computing_node::{ComputingNode, NodeEffect, NodeInput};
 pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submission, Submissions};
-pub use control_node::{ControlConfig, ControlEffect, ControlInput, ControlNode, Order};
+pub use control_io::{ControlConfig, ControlEffect, ControlInput, Order};
+pub use control_node::ControlNode;
 pub use execution::{LongJob, LongResult};
 pub use node_actor::{End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
 pub use outcome::{Collected, ExecOutcome, Outcome};

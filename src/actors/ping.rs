@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::control_node::{ControlEffect, ControlNode, Due};
+use super::control_io::ControlEffect;
+use super::control_node::{ControlNode, Due};
 use super::message::{Envelope, LinkId, NodeKey};
 use super::outcome::Outcome;
 use crate::commands::Refusal;

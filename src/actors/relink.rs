@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::control_node::{ControlEffect, ControlNode, Due, Order};
+use super::control_io::{ControlEffect, Order};
+use super::control_node::{ControlNode, Due};
 use super::create::Stage as CreateStage;
 use super::message::{ControlDown, LinkId, Nanos, NodeKey};
 use super::outcome::Outcome;

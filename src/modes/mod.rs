@@ -1,7 +1,9 @@
 //! HOW it travels and on what it runs: the facade [`NodeTree`], the same in every mode, and the modes behind it.
 
+mod builder;
 mod config;
 mod engine;
+mod entry;
 mod local;
 pub mod process;
 mod real_time;
@@ -11,113 +13,29 @@ mod stream;
 mod threads;
 pub mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use serde::Serialize;
 
-use crate::actors::message::{MESSAGE_BYTES, MILLISECOND, Nanos, RequestKind, RequestPiece, SEGMENT_BYTES};
-use crate::actors::{ControlConfig, Order, Outcome, Submission};
-use crate::command_sets::{CommandSet, Request, RequestError, executor};
-use crate::commands::{Answer, Command, CommandError, Notice, Refusal, Reply, Ticket, help};
-use crate::error::{StartError, SubmitError, WaitError};
+use crate::actors::message::{Nanos, RequestPiece};
+use crate::actors::{Order, Submission};
+use crate::command_sets::CommandSet;
+use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
+use crate::error::{SubmitError, WaitError};
 use crate::topology::NodeId;
 use crate::trace::{Event, Trace, What};
 
+pub use builder::Builder;
 pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
 pub use engine::Stuck;
-use engine::{Engine, Goal, Parts, Shared};
-use sink::{Calls, ReplySink};
+use engine::{Engine, Goal, Shared};
+use entry::{Entry, numbered};
+use sink::Calls;
 pub use stream::ExecStream;
-
-/// How many notices wait for a reader; beyond that the latest of each node is kept.
-const NOTICES: usize = 1 << 16;
-
-/// How many bytes of streamed requests may be on their way to the control node.
-const STREAMED_BYTES: usize = 4 * 1024 * 1024;
-
-/// Builds a [`NodeTree`].
-#[derive(Clone, Debug)]
-pub struct Builder<C> {
-    config: SystemConfig,
-    trace: bool,
-    codec: bool,
-    node_program: Option<PathBuf>,
-    set: PhantomData<fn() -> C>,
-}
-
-impl<C: CommandSet> Builder<C> {
-    /// Takes everything from a configuration.
-    pub fn config(mut self, config: SystemConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// How nodes are placed.
-    pub fn topology(mut self, topology: crate::topology::TopologyKind) -> Self {
-        self.config.topology = topology;
-        self
-    }
-
-    /// On what it runs.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.config.mode = mode;
-        self
-    }
-
-    /// From what the simulated mode draws its delays.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
-        self
-    }
-
-    /// How long an answer is waited for, from 1 ms to a day.
-    pub fn reply_timeout(mut self, timeout: Duration) -> Self {
-        self.config.reply_timeout = Span(timeout);
-        self
-    }
-
-    /// How many commands may be in flight or unread before a submit waits.
-    pub fn capacity(mut self, capacity: usize) -> Self {
-        self.config.capacity = capacity;
-        self
-    }
-
-    /// Keeps what happens, for [`NodeTree::trace`].
-    pub fn trace(mut self, on: bool) -> Self {
-        self.trace = on;
-        self
-    }
-
-    /// Whether in simulated mode everything that travels is encoded and decoded on each hop, as it would be between
-    /// processes; on by default in debug builds.
-    pub fn codec_on_each_hop(mut self, on: bool) -> Self {
-        self.codec = on;
-        self
-    }
-
-    /// What nodes run in process mode, instead of this program itself: one that calls
-    /// [`process::serve_if_node`] first.
-    pub fn node_program(mut self, program: impl Into<PathBuf>) -> Self {
-        self.node_program = Some(program.into());
-        self
-    }
-
-    /// Starts the system.
-    ///
-    /// # Errors
-    /// When the configuration is wrong, or the operating system refuses what the mode needs.
-    pub fn start(self) -> Result<NodeTree<C>, StartError> {
-        self.config.check()?;
-        NodeTree::start(self)
-    }
-}
 
 /// A system: a control node and the tree of computing nodes below it.
 ///
@@ -159,59 +77,6 @@ impl<C: CommandSet> NodeTree<C> {
         Builder { config, trace: false, codec, node_program: None, set: PhantomData }
     }
 
-    fn start(builder: Builder<C>) -> Result<Self, StartError> {
-        let config = builder.config;
-        let shared = Arc::new(Shared { byte_limit: STREAMED_BYTES, capacity: config.capacity, ..Shared::default() });
-        let (replies_in, replies) = bounded(config.capacity + 1);
-        let (notices_in, notices) = bounded(NOTICES);
-        let (submissions, queue) = bounded(config.capacity + 1);
-        let (calls, trace) = (Calls::default(), if builder.trace { Trace::on() } else { Trace::default() });
-        let sink = ReplySink {
-            replies: replies_in,
-            notices: notices_in,
-            calls: Arc::clone(&calls),
-            shared: Arc::clone(&shared),
-            trace: trace.clone(),
-            spools: HashMap::new(),
-            late: BTreeMap::new(),
-        };
-        let parts = Parts {
-            config: ControlConfig {
-                topology: config.topology,
-                reply_timeout_ns: nanos(config.reply_timeout.0),
-                lossy_links: false,
-            },
-            make_executor: Box::new(executor::<C>),
-            sink: Box::new(sink),
-            submissions: queue,
-            awake: Arc::default(),
-            trace: trace.clone(),
-            shared: Arc::clone(&shared),
-        };
-        let engine: Box<dyn Engine> = match config.mode {
-            Mode::Simulated => {
-                let settings = simulated::Settings { seed: config.seed, codec: builder.codec };
-                Box::new(simulated::Simulated::start(settings, parts)?)
-            }
-            Mode::Threads => Box::new(threads::start(parts)?),
-            Mode::Process => Box::new(process::start(builder.node_program, C::NAME, parts)?),
-        };
-        Ok(Self {
-            config,
-            engine,
-            shared,
-            submissions,
-            replies,
-            notices,
-            calls,
-            kept: Mutex::default(),
-            next: AtomicU64::new(1),
-            in_order: Mutex::default(),
-            free_running: AtomicBool::new(false),
-            trace,
-        })
-    }
-
     /// How it was configured.
     pub fn config(&self) -> &SystemConfig {
         &self.config
@@ -238,11 +103,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// When the command cannot be submitted; then it has no effect and no reply.
     pub fn submit(&self, command: Command<C>) -> Result<Ticket, SubmitError> {
-        let order = self.order(command)?;
-        self.wait_for_place()?;
-        let ticket = self.enter(order, None)?;
-        self.run_if_free_running()?;
-        Ok(ticket)
+        self.enter_one(self.order(command)?)
     }
 
     /// As [`submit`](Self::submit), but does not wait for a place.
@@ -265,14 +126,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit`](Self::submit); the commands before the wrong one were submitted.
     pub fn submit_all(&self, commands: impl IntoIterator<Item = Command<C>>) -> Result<Vec<Ticket>, SubmitError> {
-        let mut tickets = Vec::new();
-        for command in commands {
-            let order = self.order(command)?;
-            self.wait_for_place()?;
-            tickets.push(self.enter(order, None)?);
-        }
-        self.run_if_free_running()?;
-        Ok(tickets)
+        self.enter_all(commands.into_iter().map(|command| self.order(command)))
     }
 
     /// Submits a line that is no command, so that it is refused when its turn comes.
@@ -280,10 +134,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub fn submit_wrong(&self, error: CommandError) -> Result<Ticket, SubmitError> {
-        self.wait_for_place()?;
-        let ticket = self.enter(Entry::answer(Outcome::Refused(Refusal::Command(error))), None)?;
-        self.run_if_free_running()?;
-        Ok(ticket)
+        self.enter_one(Entry::wrong(error))
     }
 
     /// Submits a command given as text, right or wrong.
@@ -291,10 +142,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub fn submit_line(&self, line: &str) -> Result<Ticket, SubmitError> {
-        match line.parse() {
-            Ok(command) => self.submit(command),
-            Err(error) => self.submit_wrong(error),
-        }
+        self.enter_one(self.order_of_line(line)?)
     }
 
     /// Submits lines, right or wrong, all at once; see [`submit_all`](Self::submit_all).
@@ -302,17 +150,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit_all`](Self::submit_all).
     pub fn submit_lines<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Ticket>, SubmitError> {
-        let mut tickets = Vec::new();
-        for line in lines {
-            let order = match line.parse() {
-                Ok(command) => self.order(command)?,
-                Err(error) => Entry::answer(Outcome::Refused(Refusal::Command(error))),
-            };
-            self.wait_for_place()?;
-            tickets.push(self.enter(order, None)?);
-        }
-        self.run_if_free_running()?;
-        Ok(tickets)
+        self.enter_all(lines.into_iter().map(|line| self.order_of_line(line)))
     }
 
     /// Begins an exec whose request comes in pieces.
@@ -411,11 +249,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`call`](Self::call); a wrong line is no error, its reply says so.
     pub fn line(&self, line: &str) -> Result<String, WaitError> {
-        let answer = match line.parse() {
-            Ok(command) => self.call(command)?,
-            Err(error) => self.call_order(Entry::answer(Outcome::Refused(Refusal::Command(error))))?,
-        };
-        Ok(answer.to_string())
+        Ok(self.call_order(self.order_of_line(line)?)?.to_string())
     }
 
     /// Waits until everything that was submitted has been answered.
@@ -505,6 +339,23 @@ impl<C: CommandSet> NodeTree<C> {
         Ok(())
     }
 
+    fn enter_one(&self, entry: Entry) -> Result<Ticket, SubmitError> {
+        self.wait_for_place()?;
+        let ticket = self.enter(entry, None)?;
+        self.run_if_free_running()?;
+        Ok(ticket)
+    }
+
+    fn enter_all(&self, entries: impl Iterator<Item = Result<Entry, SubmitError>>) -> Result<Vec<Ticket>, SubmitError> {
+        let mut tickets = Vec::new();
+        for entry in entries {
+            self.wait_for_place()?;
+            tickets.push(self.enter(entry?, None)?);
+        }
+        self.run_if_free_running()?;
+        Ok(tickets)
+    }
+
     fn enter(&self, entry: Entry, call: Option<Sender<Reply<C>>>) -> Result<Ticket, SubmitError> {
         let Entry { order, rest, text } = entry;
         // Numbers and the queue must agree on who was first.
@@ -544,88 +395,12 @@ impl<C: CommandSet> NodeTree<C> {
         Ok(())
     }
 
+    fn order_of_line(&self, line: &str) -> Result<Entry, SubmitError> {
+        line.parse().map_or_else(|error| Ok(Entry::wrong(error)), |command| self.order(command))
+    }
+
     fn order(&self, command: Command<C>) -> Result<Entry, SubmitError> {
-        let text = if self.trace.is_on() { command.to_string() } else { String::new() };
-        let order = match command {
-            Command::Create { id, parent } => Order::Create { id, parent },
-            Command::Exec { id, request } => return Ok(Entry { text, ..exec_entry(id, request)? }),
-            Command::Ping { id } => Order::Ping(id),
-            Command::PingAll => Order::PingAll,
-            Command::Heartbit { period_ms } => Order::Heartbit(period_ms * MILLISECOND),
-            Command::Remove { id } => Order::Remove(id),
-            Command::Kill { id } => Order::Kill(id),
-            Command::Pause { id } => Order::Pause(id),
-            Command::Resume { id } => Order::Resume(id),
-            Command::All => Order::All,
-            Command::Tree => Order::Tree,
-            Command::Wait { ms } => Order::Wait(ms.map(|ms| ms * MILLISECOND)),
-            Command::Help { command } => Order::Answer(match help::<C>(command.as_deref()) {
-                Ok(text) => Outcome::Help(text),
-                Err(error) => Outcome::Refused(Refusal::Command(error)),
-            }),
-            Command::Exit => return Err(SubmitError::Exit),
-        };
-        Ok(Entry { order, rest: Vec::new(), text })
-    }
-}
-
-/// A command on its way to the control node.
-struct Entry {
-    order: Order,
-    /// What follows of its request.
-    rest: Vec<RequestPiece>,
-    text: String,
-}
-
-impl Entry {
-    fn answer(outcome: Outcome) -> Self {
-        Self { order: Order::Answer(outcome), rest: Vec::new(), text: String::new() }
-    }
-}
-
-fn numbered(order: Order, op: u64) -> Order {
-    match order {
-        Order::Exec { id, first, complete } => Order::Exec { id, first: RequestPiece { exec: op, ..first }, complete },
-        order => order,
-    }
-}
-
-fn exec_entry<C: CommandSet>(id: NodeId, request: Result<Request<C>, RequestError>) -> Result<Entry, SubmitError> {
-    let mut pieces = Vec::new();
-    match request {
-        Err(RequestError(text)) => add_message(RequestKind::Invalid, text.into_bytes(), true, &mut pieces),
-        Ok(Request { head, parts }) => {
-            add_message(RequestKind::Head, encoded(&head)?, parts.is_empty(), &mut pieces);
-            let count = parts.len();
-            for (at, part) in parts.iter().enumerate() {
-                add_message(RequestKind::Part, encoded(part)?, at + 1 == count, &mut pieces);
-            }
-        }
-    }
-    let mut pieces = pieces.into_iter();
-    let first = pieces.next().ok_or_else(|| SubmitError::Encode("an empty request".to_owned()))?;
-    let rest: Vec<_> = pieces.collect();
-    Ok(Entry { order: Order::Exec { id, first, complete: rest.is_empty() }, rest, text: String::new() })
-}
-
-fn encoded<T: Serialize>(message: &T) -> Result<Vec<u8>, SubmitError> {
-    let bytes = postcard::to_stdvec(message).map_err(|error| SubmitError::Encode(error.to_string()))?;
-    match bytes.len() {
-        length if length > MESSAGE_BYTES => Err(SubmitError::TooLong { bytes: length, limit: MESSAGE_BYTES }),
-        _ => Ok(bytes),
-    }
-}
-
-/// Cuts a message into pieces that fit into segments.
-fn add_message(kind: RequestKind, message: Vec<u8>, last: bool, pieces: &mut Vec<RequestPiece>) {
-    let mut rest = Bytes::from(message);
-    loop {
-        let bytes = rest.split_to(rest.len().min(SEGMENT_BYTES));
-        let more = !rest.is_empty();
-        pieces.push(RequestPiece { exec: 0, kind, more, last: last && !more, bytes });
-        if !more {
-            return;
-        }
+        Entry::of(command, self.trace.is_on())
     }
 }
 

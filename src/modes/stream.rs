@@ -1,6 +1,7 @@
 //! An exec whose request comes in pieces, so that nobody holds it whole.
 
-use super::{Entry, NodeTree, add_message, encoded};
+use super::NodeTree;
+use super::entry::{Entry, add_message, encoded};
 use crate::actors::Order;
 use crate::actors::message::{RequestKind, RequestPiece};
 use crate::command_sets::{CommandSet, RequestError, StreamItem};
@@ -17,7 +18,7 @@ use crate::topology::NodeId;
 /// let tree = NodeTree::<Sum>::builder().mode(Mode::Simulated).start()?;
 /// tree.line("create 3")?;
 /// let mut exec = tree.begin_exec(3)?;
-/// exec.send(StreamItem::Head(sum::Head { count: 4 }))?;
+/// exec.send(StreamItem::Head(sum::Count { count: 4 }))?;
 /// exec.send(StreamItem::Part(vec![1, 2]))?;
 /// exec.send(StreamItem::Part(vec![3, 4]))?;
 /// let ticket = exec.finish(Ok(()))?;

@@ -1,0 +1,154 @@
+//! How a system is put together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use super::engine::{Engine, Parts, Shared};
+use super::sink::{Calls, ReplySink};
+use super::{Mode, NodeTree, Span, SystemConfig, nanos, process, simulated, threads};
+use crate::actors::ControlConfig;
+use crate::command_sets::{CommandSet, executor};
+use crate::error::StartError;
+use crate::trace::Trace;
+
+/// How many notices wait for a reader; beyond that the latest of each node is kept.
+const NOTICES: usize = 1 << 16;
+
+/// How many bytes of streamed requests may be on their way to the control node.
+const STREAMED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Builds a [`NodeTree`].
+#[derive(Clone, Debug)]
+pub struct Builder<C> {
+    pub(super) config: SystemConfig,
+    pub(super) trace: bool,
+    pub(super) codec: bool,
+    pub(super) node_program: Option<PathBuf>,
+    pub(super) set: PhantomData<fn() -> C>,
+}
+
+impl<C: CommandSet> Builder<C> {
+    /// Takes everything from a configuration.
+    pub fn config(mut self, config: SystemConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How nodes are placed.
+    pub fn topology(mut self, topology: crate::topology::TopologyKind) -> Self {
+        self.config.topology = topology;
+        self
+    }
+
+    /// On what it runs.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.config.mode = mode;
+        self
+    }
+
+    /// From what the simulated mode draws its delays.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// How long an answer is waited for, from 1 ms to a day.
+    pub fn reply_timeout(mut self, timeout: Duration) -> Self {
+        self.config.reply_timeout = Span(timeout);
+        self
+    }
+
+    /// How many commands may be in flight or unread before a submit waits.
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.config.capacity = capacity;
+        self
+    }
+
+    /// Keeps what happens, for [`NodeTree::trace`].
+    pub fn trace(mut self, on: bool) -> Self {
+        self.trace = on;
+        self
+    }
+
+    /// Whether in simulated mode everything that travels is encoded and decoded on each hop, as it would be between
+    /// processes; on by default in debug builds.
+    pub fn codec_on_each_hop(mut self, on: bool) -> Self {
+        self.codec = on;
+        self
+    }
+
+    /// What nodes run in process mode, instead of this program itself: one that calls
+    /// [`process::serve_if_node`] first.
+    pub fn node_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.node_program = Some(program.into());
+        self
+    }
+
+    /// Starts the system.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or the operating system refuses what the mode needs.
+    pub fn start(self) -> Result<NodeTree<C>, StartError> {
+        self.config.check()?;
+        start(self)
+    }
+}
+
+fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> {
+    let config = builder.config;
+    let shared = Arc::new(Shared { byte_limit: STREAMED_BYTES, capacity: config.capacity, ..Shared::default() });
+    let (replies_in, replies) = bounded(config.capacity + 1);
+    let (notices_in, notices) = bounded(NOTICES);
+    let (submissions, queue) = bounded(config.capacity + 1);
+    let (calls, trace) = (Calls::default(), if builder.trace { Trace::on() } else { Trace::default() });
+    let sink = ReplySink {
+        replies: replies_in,
+        notices: notices_in,
+        calls: Arc::clone(&calls),
+        shared: Arc::clone(&shared),
+        trace: trace.clone(),
+        spools: HashMap::new(),
+        late: BTreeMap::new(),
+    };
+    let parts = Parts {
+        config: ControlConfig {
+            topology: config.topology,
+            reply_timeout_ns: nanos(config.reply_timeout.0),
+            lossy_links: false,
+        },
+        make_executor: Box::new(executor::<C>),
+        sink: Box::new(sink),
+        submissions: queue,
+        awake: Arc::default(),
+        trace: trace.clone(),
+        shared: Arc::clone(&shared),
+    };
+    let engine: Box<dyn Engine> = match config.mode {
+        Mode::Simulated => {
+            let settings = simulated::Settings { seed: config.seed, codec: builder.codec };
+            Box::new(simulated::Simulated::start(settings, parts)?)
+        }
+        Mode::Threads => Box::new(threads::start(parts)?),
+        Mode::Process => Box::new(process::start(builder.node_program, C::NAME, parts)?),
+    };
+    Ok(NodeTree {
+        config,
+        engine,
+        shared,
+        submissions,
+        replies,
+        notices,
+        calls,
+        kept: Mutex::default(),
+        next: AtomicU64::new(1),
+        in_order: Mutex::default(),
+        free_running: AtomicBool::new(false),
+        trace,
+    })
+}

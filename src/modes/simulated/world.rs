@@ -1,0 +1,121 @@
+//! The simulated world: the clock, what will happen when, and the delays that are drawn from the seed.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+
+use crate::actors::message::{Nanos, NodeKey};
+use crate::actors::{End, Frame, FromNode, LinkEvent, NodeMail};
+use crate::modes::local::Parcel;
+use crate::modes::wire;
+
+/// The shortest and the longest time that an envelope takes over a link.
+const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
+
+/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers on
+/// every machine and in every version.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from `low` to `high`.
+    pub(super) fn between(&mut self, (low, high): (u64, u64)) -> u64 {
+        low + self.next() % (high - low + 1)
+    }
+}
+
+/// What must not overtake what.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    Link(End),
+    Down(NodeKey),
+    Up(NodeKey),
+    Kernel,
+}
+
+#[derive(Default)]
+pub(super) struct Events {
+    /// By time, then in the order in which they were scheduled.
+    order: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    parcels: Vec<Option<Parcel>>,
+    free: Vec<usize>,
+    scheduled: u64,
+}
+
+impl Events {
+    pub(super) fn push(&mut self, at: Nanos, parcel: Parcel) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.parcels.push(None);
+            self.parcels.len() - 1
+        });
+        self.parcels[place] = Some(parcel);
+        self.scheduled += 1;
+        self.order.push(Reverse((at, self.scheduled, place)));
+    }
+
+    pub(super) fn next_at(&self) -> Option<Nanos> {
+        self.order.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Nanos, Parcel)> {
+        let Reverse((at, _, place)) = self.order.pop()?;
+        self.free.push(place);
+        self.parcels[place].take().map(|parcel| (at, parcel))
+    }
+}
+
+pub(super) struct World {
+    pub(super) now: Nanos,
+    pub(super) random: Random,
+    pub(super) events: Events,
+    /// When the last thing that was sent this way arrives.
+    pub(super) last_arrival: FxHashMap<Way, Nanos>,
+    pub(super) codec: bool,
+    pub(super) delivered: u64,
+    /// So much time may pass without an answer because it was asked for.
+    pub(super) allowed_ns: Nanos,
+    /// When the last thing that was submitted arrives.
+    pub(super) last_submission: Nanos,
+}
+
+impl World {
+    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel) {
+        let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
+        let delay = self.random.between(DELAY_NS);
+        let last = self.last_arrival.entry(way).or_insert(0);
+        *last = (self.now + delay).max(*last + 1);
+        self.events.push(*last, parcel);
+        if self.last_arrival.len() > 1024 && self.last_arrival.len() == self.last_arrival.capacity() {
+            let now = self.now;
+            self.last_arrival.retain(|_, last| *last > now);
+        }
+    }
+}
+
+/// Whatever travels is encoded and decoded, so that nothing creeps in that cannot be sent.
+fn through_the_codec(parcel: Parcel) -> Parcel {
+    fn there_and_back<T: serde::Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
+        let frame = wire::encode(message).expect("whatever a node sends fits into a frame");
+        wire::decode(&frame).expect("whatever was encoded can be decoded")
+    }
+    match parcel {
+        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
+            Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
+        }
+        Parcel::ToNode(key, NodeMail::Control(message, address)) => {
+            Parcel::ToNode(key, NodeMail::Control(there_and_back(&message), address))
+        }
+        Parcel::FromNode(FromNode { from, message }) => {
+            Parcel::FromNode(FromNode { from, message: there_and_back(&message) })
+        }
+        other => other,
+    }
+}
