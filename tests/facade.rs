@@ -233,3 +233,43 @@ fn giving_up_answers_everything() {
     assert_eq!(texts[..2], ["Error:1: Node is unavailable", "Ok: 0"]);
     assert_eq!(texts[2..], [interrupted, interrupted, interrupted, "Error: Not found"]);
 }
+
+#[test]
+fn long_requests_to_a_stopped_node_wait_with_their_source() {
+    for mode in IN_PROCESS {
+        let tree = tree::<Dictionary>(mode);
+        for line in ["create 1", "create 2", "pause 1"] {
+            tree.line(line).expect("a reply");
+        }
+        // 12 MB of wrong requests: more than may be on the way, so the source waits until the first are given up.
+        let text = "x ".repeat(30_000);
+        let lines: Vec<String> = (0..200).map(|_| format!("exec 1 {text}")).collect();
+        let tickets = tree.submit_lines(lines.iter().map(String::as_str)).expect("submitted");
+        for ticket in tickets {
+            let reply = tree.wait(ticket).expect("a reply").to_string();
+            assert!(reply.starts_with("Error:1: "), "{mode}: {reply}");
+        }
+        assert_eq!(tree.line("exec 2 x 1").expect("a reply"), "Ok:2", "{mode}");
+    }
+}
+
+#[test]
+fn a_stream_to_a_stopped_node_is_given_up_and_the_next_command_works() {
+    use nodetree::command_sets::{StreamItem, Sum, sum::Count};
+    for mode in IN_PROCESS {
+        let tree = tree::<Sum>(mode);
+        for line in ["create 1", "create 2", "pause 1"] {
+            tree.line(line).expect("a reply");
+        }
+        let mut exec = tree.begin_exec(1).expect("begun");
+        exec.send(StreamItem::Head(Count { count: 4_000_000 })).expect("sent");
+        for _ in 0..1_000 {
+            exec.send(StreamItem::Part((0..4_000).map(|at| i64::MAX - at).collect())).expect("sent");
+        }
+        let ticket = exec.finish(Ok(())).expect("finished");
+        assert_eq!(tree.wait(ticket).expect("a reply").to_string(), "Error:1: Node is unavailable", "{mode}");
+        assert_eq!(tree.line("exec 2 2 40 2").expect("a reply"), "Ok:2: 42", "{mode}");
+        tree.line("resume 1").expect("a reply");
+        assert_eq!(tree.line("exec 1 2 40 2").expect("a reply"), "Ok:1: 42", "{mode}");
+    }
+}

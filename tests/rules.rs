@@ -37,7 +37,6 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no order of a hash table", "modes/process/spawner.rs", "members.keys.keys", "signals to processes: real time"),
     ("no order of a hash table", "modes/process/mod.rs", "own_links.take()", "the end of a program, in real time"),
     ("no order of a hash table", "modes/local.rs", "node.links.iter()", "the links of one node, which are a list"),
-    ("no long file", "actors/relink.rs", "", "one protocol; to be parted"),
     ("no long file", "modes/process/mod.rs", "", "the fabric of a mode; to be parted"),
     ("no long file", "modes/mod.rs", "", "the facade, half of it documentation"),
 ];

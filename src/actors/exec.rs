@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
-use super::message::{Envelope, MESSAGE_BYTES, Nanos, NodeKey, ReplyPiece, RequestPiece};
+use super::message::{COUNTED_BYTES, Envelope, MESSAGE_BYTES, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome, Outcome};
 use super::registry::{Life, PendingExec, Work};
 use super::session::Packet;
@@ -30,11 +30,11 @@ impl ControlNode {
         }
         if self.registry.get(id).is_none() {
             self.answer(op, Outcome::Exec { id, result: Err(ExecError::NotFound) });
-            self.drop_pieces(op, rest);
+            self.drop_pieces(op, Some(&first), &rest);
             return;
         }
         if self.is_known_to_be_down(id) {
-            self.drop_pieces(op, rest);
+            self.drop_pieces(op, Some(&first), &rest);
             self.add_exec(id, PendingExec::answered(op, Err(ExecError::Unavailable)));
             self.emit(id);
             return;
@@ -78,12 +78,13 @@ impl ControlNode {
                 self.transmit(id);
                 self.watch_for_silence(id, self.config.reply_timeout_ns);
             }
-            None => self.effects.push(ControlEffect::Taken(op, piece.bytes.len())),
+            None => self.drop_pieces(op, Some(&piece), &VecDeque::new()),
         }
     }
 
-    fn drop_pieces(&mut self, op: u64, pieces: VecDeque<RequestPiece>) {
-        let bytes = pieces.iter().map(|piece| piece.bytes.len()).sum();
+    /// Pieces that nobody wants any more have been taken, too.
+    fn drop_pieces(&mut self, op: u64, first: Option<&RequestPiece>, rest: &VecDeque<RequestPiece>) {
+        let bytes = first.map_or(0, counted) + rest.iter().map(counted).sum::<usize>();
         if bytes > 0 {
             self.effects.push(ControlEffect::Taken(op, bytes));
         }
@@ -95,17 +96,11 @@ impl ControlNode {
         let Some(work) = self.registry.get_mut(id).and_then(|entry| entry.work.as_mut()) else { return };
         while let Some(exec) = work.execs.get_mut(work.handed_over) {
             while work.session.queued_bytes() < HANDED_OVER {
-                let (piece, streamed) = match exec.first.take() {
-                    Some(piece) => (piece, false),
-                    None => match exec.rest.pop_front() {
-                        Some(piece) => (piece, true),
-                        None => break,
-                    },
-                };
-                let bytes = piece.bytes.len();
-                if streamed {
-                    self.effects.push(ControlEffect::Taken(exec.op, bytes));
+                let Some(piece) = exec.first.take().or_else(|| exec.rest.pop_front()) else { break };
+                if counted(&piece) > 0 {
+                    self.effects.push(ControlEffect::Taken(exec.op, counted(&piece)));
                 }
+                let bytes = piece.bytes.len();
                 work.session.push(now, piece, bytes);
             }
             let all = exec.first.is_none() && exec.rest.is_empty() && (exec.complete || exec.answer.is_some());
@@ -192,7 +187,7 @@ impl ControlNode {
             self.registry.busy.remove(&id);
         }
         for exec in answered {
-            self.drop_pieces(exec.op, exec.rest);
+            self.drop_pieces(exec.op, exec.first.as_ref(), &exec.rest);
             if let Some(result) = exec.answer {
                 self.answer(exec.op, Outcome::Exec { id, result });
             }
@@ -255,6 +250,11 @@ impl ControlNode {
             }
         }
     }
+}
+
+/// How many bytes of a piece its source has counted as on their way.
+pub(super) fn counted(piece: &RequestPiece) -> usize {
+    if piece.bytes.len() > COUNTED_BYTES { piece.bytes.len() } else { 0 }
 }
 
 impl PendingExec {

@@ -238,7 +238,10 @@ impl ControlNode {
 
     fn refuse_order(&mut self, op: u64, order: &Order) {
         match order {
-            Order::Exec { id, .. } => self.answer(op, Outcome::Exec { id: *id, result: Err(ExecError::Unavailable) }),
+            Order::Exec { id, first, .. } => {
+                self.effects.push(ControlEffect::Taken(op, super::exec::counted(first)));
+                self.answer(op, Outcome::Exec { id: *id, result: Err(ExecError::Unavailable) });
+            }
             Order::Ping(_) => self.answer(op, Outcome::Ping(false)),
             _ => self.refuse(op, Refusal::Interrupted),
         }

@@ -20,6 +20,10 @@ pub const SEGMENT_BYTES: usize = 60 * 1024;
 /// The most bytes that one message (head, part or output) may have when encoded.
 pub const MESSAGE_BYTES: usize = 1024 * 1024;
 
+/// Pieces longer than this are counted until the control node has taken them; shorter ones are bounded by the number
+/// of commands.
+pub const COUNTED_BYTES: usize = 1024;
+
 /// One life of a computing node. Incarnations are never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeKey {

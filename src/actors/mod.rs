@@ -18,6 +18,7 @@ mod ping;
 mod registry;
 mod relink;
 pub mod session;
+mod switchover;
 mod watch;
 
 pub use computing_node::{ComputingNode, NodeEffect, NodeInput};

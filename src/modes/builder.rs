@@ -20,7 +20,7 @@ use crate::trace::Trace;
 /// How many notices wait for a reader; beyond that the latest of each node is kept.
 const NOTICES: usize = 1 << 16;
 
-/// How many bytes of streamed requests may be on their way to the control node.
+/// How many bytes of requests, short ones not counted, may be on their way to the control node.
 const STREAMED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Builds a [`NodeTree`].

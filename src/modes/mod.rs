@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::actors::message::{Nanos, RequestPiece};
+use crate::actors::message::{COUNTED_BYTES, Nanos, RequestPiece};
 use crate::actors::{Order, Submission};
 use crate::command_sets::CommandSet;
 use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
@@ -358,6 +358,9 @@ impl<C: CommandSet> NodeTree<C> {
 
     fn enter(&self, entry: Entry, call: Option<Sender<Reply<C>>>) -> Result<Ticket, SubmitError> {
         let Entry { order, rest, text } = entry;
+        if let Order::Exec { first, .. } = &order {
+            self.count(first.bytes.len())?;
+        }
         // Numbers and the queue must agree on who was first.
         let in_order = self.in_order.lock().unwrap_or_else(PoisonError::into_inner);
         let op = self.next.fetch_add(1, Ordering::AcqRel);
@@ -369,6 +372,7 @@ impl<C: CommandSet> NodeTree<C> {
         }
         self.trace.add(self.engine.now(), || What::Submitted { command: op, text });
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.clear_queue()?;
         let sent = self.submissions.send(Submission::Order(op, numbered(order, op)));
         sent.map_err(|_| SubmitError::Ended)?;
         self.engine.submitted();
@@ -379,16 +383,30 @@ impl<C: CommandSet> NodeTree<C> {
         Ok(Ticket(op))
     }
 
-    /// Sends a further piece of a request, and waits for room.
-    fn send_piece(&self, op: u64, piece: RequestPiece) -> Result<(), SubmitError> {
-        let bytes = piece.bytes.len();
-        if !self.shared.has_room(bytes) || self.submissions.is_full() {
+    /// Counts a piece of a request as on its way, and waits for room.
+    fn count(&self, bytes: usize) -> Result<(), SubmitError> {
+        if bytes <= COUNTED_BYTES {
+            return Ok(());
+        }
+        if !self.shared.has_room(bytes) {
             if self.is_virtual() {
                 self.engine.run(Goal::Room(bytes))?;
             }
             self.shared.wait_until(|| self.shared.has_room(bytes));
         }
         self.shared.streamed.fetch_add(bytes, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// In the simulated mode nobody takes what is queued unless it is asked to.
+    fn clear_queue(&self) -> Result<(), Stuck> {
+        if self.is_virtual() && self.submissions.is_full() { self.engine.run(Goal::Room(0)) } else { Ok(()) }
+    }
+
+    /// Sends a further piece of a request, and waits for room.
+    fn send_piece(&self, op: u64, piece: RequestPiece) -> Result<(), SubmitError> {
+        self.count(piece.bytes.len())?;
+        self.clear_queue()?;
         let piece = RequestPiece { exec: op, ..piece };
         self.submissions.send(Submission::Piece(op, piece)).map_err(|_| SubmitError::Ended)?;
         self.engine.submitted();
