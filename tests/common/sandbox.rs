@@ -1,0 +1,99 @@
+//! A pid namespace for each test of processes: a process that a test leaves behind is seen, and ended.
+//!
+//! The test program runs itself again as process 1 of a new pid namespace, for this one test. Processes whose parent
+//! has ended become its children there, so that it finds all of them in `/proc`; when it ends, the kernel ends
+//! whatever is left. Where the machine does not allow it, the test runs without, and says so.
+
+use std::fs;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{WaitId, WaitIdOptions, getuid, waitid};
+
+/// Set in a test program that is process 1.
+const INSIDE: &str = "NODETREE_TEST_SANDBOX";
+
+/// How long processes may take to end on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a block as a test in a sandbox of its own.
+macro_rules! sandboxed {
+    ($body:block) => {{
+        fn here() {}
+        $crate::sandbox::run(std::any::type_name_of_val(&here), || $body)
+    }};
+}
+pub(crate) use sandboxed;
+
+/// Whether this is process 1 of a sandbox.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+/// Runs `body` in a sandbox; `name` is the path of a function in the test.
+pub fn run(name: &str, body: impl FnOnce()) {
+    if is_inside() {
+        body();
+        return nobody_is_left();
+    }
+    let Some(unshare) = unshare() else {
+        eprintln!("no pid namespace can be made here: the test runs without, and a process that it leaves is not seen");
+        return body();
+    };
+    let path: Vec<&str> = name.split("::").collect();
+    let test = path[1..path.len() - 1].join("::");
+    let program = std::env::current_exe().expect("a test has a program");
+    let mut command = Command::new("unshare");
+    command.args(unshare).arg(program).args(["--exact", &test, "--test-threads=1", "--nocapture"]).env(INSIDE, "1");
+    let ended = command.output().expect("unshare was there a moment ago");
+    let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "in its sandbox ({}):\n{stdout}\n{stderr}", ended.status);
+    assert!(stdout.contains("1 passed"), "{test} is not the name of a test:\n{stdout}");
+    print!("{stdout}");
+    eprint!("{stderr}");
+}
+
+/// The arguments with which `unshare` makes a pid namespace here; none when it cannot.
+fn unshare() -> Option<&'static [&'static str]> {
+    const AS_ROOT: &[&str] = &["--pid", "--fork", "--kill-child", "--mount-proc"];
+    const AS_USER: &[&str] = &["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    static FOUND: OnceLock<Option<&[&str]>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let arguments = if getuid().is_root() { AS_ROOT } else { AS_USER };
+        let tried = Command::new("unshare").args(arguments).arg("true").output();
+        tried.is_ok_and(|ended| ended.status.success()).then_some(arguments)
+    })
+}
+
+/// The processes that are there besides this one, each with its command line.
+pub fn others() -> Vec<String> {
+    let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let others = pids.filter(|&pid| pid != std::process::id());
+    others.filter_map(|pid| Some(format!("{pid}: {}", command_line(pid)?))).collect()
+}
+
+/// The words of a process; in brackets its name when it is a zombie.
+fn command_line(pid: u32) -> Option<String> {
+    let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?.replace('\0', " ");
+    if words.is_empty() {
+        return fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    }
+    Some(words)
+}
+
+/// Waits until no process is left, and reaps those that have become ours. For the end of a test in a sandbox.
+fn nobody_is_left() {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        while let Ok(Some(_)) = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {}
+        let left = others();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "the test has left processes behind: {left:#?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
