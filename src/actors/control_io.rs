@@ -76,6 +76,8 @@ pub enum ControlInput {
     Started(NodeKey, u64),
     /// A node could not be started.
     StartFailed(NodeKey, String),
+    /// A link could not be made, and why: the operating system has refused it.
+    LinkFailed(LinkId, String),
     /// A node's process (or actor) has ended, in order or not.
     Died(NodeKey),
     /// It was stopped, by us or from outside.

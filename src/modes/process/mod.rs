@@ -6,6 +6,8 @@
 //! (then no status comes), and a log of the nodes.
 
 mod channel;
+#[cfg(feature = "testing")]
+mod fail_point;
 mod hello;
 mod node;
 mod peer;
@@ -356,8 +358,7 @@ impl Processes {
         match self.try_to_connect(link, ends, slot, active) {
             Ok(address) => address,
             Err(error) => {
-                tracing::error!(%error, node = lower.id, "a node is ended: no link can be made to it");
-                self.kill(lower);
+                self.input(ControlInput::LinkFailed(link, error.to_string()));
                 None
             }
         }
