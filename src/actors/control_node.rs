@@ -133,6 +133,7 @@ impl ControlNode {
             ControlInput::Died(key) => self.on_died(key),
             ControlInput::Stopped(key) => self.on_stopped(key),
             ControlInput::Continued(key) => self.on_continued(key),
+            ControlInput::Examined(key, starved) => self.on_examined(key, starved),
             ControlInput::Interrupt => self.interrupt(),
             ControlInput::GiveUp => self.give_up(),
             ControlInput::Wake => self.wake_at = Nanos::MAX,
