@@ -61,6 +61,17 @@ pub enum Order {
     Answer(Outcome),
 }
 
+impl Order {
+    /// The node that is asked for something, through the tree. Such a command holds a part of the node's credit, and is
+    /// answered with an outcome that [names the node](Outcome::asked) too.
+    pub fn asks(&self) -> Option<NodeId> {
+        match self {
+            Self::Exec { id, .. } | Self::Ping(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// What happens to the control node.
 #[derive(Debug)]
 pub enum ControlInput {

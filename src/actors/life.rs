@@ -252,7 +252,7 @@ impl ControlNode {
                 self.effects.push(ControlEffect::Taken(op, super::exec::counted(first)));
                 self.answer(op, Outcome::Exec { id: *id, result: Err(ExecError::Unavailable) });
             }
-            Order::Ping(_) => self.answer(op, Outcome::Ping(false)),
+            Order::Ping(id) => self.answer(op, Outcome::Ping { id: *id, result: Ok(false) }),
             _ => self.refuse(op, Refusal::Interrupted),
         }
     }

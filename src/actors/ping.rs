@@ -22,10 +22,12 @@ pub(super) struct PendingWave {
 
 impl ControlNode {
     pub(super) fn ping(&mut self, op: u64, id: NodeId) {
-        let Some(entry) = self.registry.get(id) else { return self.refuse(op, Refusal::NotFound) };
+        let Some(entry) = self.registry.get(id) else {
+            return self.answer(op, Outcome::Ping { id, result: Err(Refusal::NotFound) });
+        };
         let key = entry.key;
         if !self.registry.is_up(id) {
-            return self.answer(op, Outcome::Ping(false));
+            return self.answer(op, Outcome::Ping { id, result: Ok(false) });
         }
         self.pings.insert(op, PendingPing { id });
         if let Some(work) = self.work(id) {
@@ -62,7 +64,7 @@ impl ControlNode {
         if let Some(work) = self.work(ping.id) {
             work.pings.retain(|&other| other != op);
         }
-        self.answer(op, Outcome::Ping(available));
+        self.answer(op, Outcome::Ping { id: ping.id, result: Ok(available) });
         self.work_done(ping.id);
     }
 

@@ -98,7 +98,8 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     /// Submits a command; its reply comes to [`replies`](Self::replies), or is waited for with [`wait`](Self::wait).
-    /// Waits while as many commands as the capacity allows are in flight or unread.
+    /// Waits while as many commands as the capacity allows are in flight or unread, or half as many ask the same node:
+    /// one that is silent does not use up what others need.
     ///
     /// # Errors
     /// When the command cannot be submitted; then it has no effect and no reply.
@@ -111,11 +112,11 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// [`SubmitError::Full`] instead of waiting.
     pub fn try_submit(&self, command: Command<C>) -> Result<Ticket, SubmitError> {
-        let order = self.order(command)?;
-        if !self.has_place() {
+        let entry = self.order(command)?;
+        if !self.has_place(&entry.order) {
             return Err(SubmitError::Full(self.config.capacity));
         }
-        let ticket = self.enter(order, None)?;
+        let ticket = self.enter(entry, None)?;
         self.run_if_free_running()?;
         Ok(ticket)
     }
@@ -158,7 +159,6 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub fn begin_exec(&self, id: NodeId) -> Result<ExecStream<'_, C>, SubmitError> {
-        self.wait_for_place()?;
         Ok(ExecStream::new(self, id))
     }
 
@@ -233,10 +233,10 @@ impl<C: CommandSet> NodeTree<C> {
         self.call_order(order)
     }
 
-    fn call_order(&self, order: Entry) -> Result<Answer<C>, WaitError> {
-        self.wait_for_place()?;
+    fn call_order(&self, entry: Entry) -> Result<Answer<C>, WaitError> {
+        self.wait_for_place(&entry.order)?;
         let (call, reply) = bounded(2);
-        let ticket = self.enter(order, Some(call))?;
+        let ticket = self.enter(entry, Some(call))?;
         if self.is_virtual() {
             self.shared.watched.store(ticket.0, Ordering::Release);
             self.engine.run(Goal::Watched)?;
@@ -317,17 +317,19 @@ impl<C: CommandSet> NodeTree<C> {
         }
     }
 
-    fn has_place(&self) -> bool {
+    /// Whether a command finds room, in the system and at the node that it asks.
+    fn has_place(&self, order: &Order) -> bool {
         let in_flight = self.shared.in_flight.load(Ordering::Acquire);
-        in_flight + self.replies.len() < self.config.capacity
+        let has_credit = order.asks().is_none_or(|id| self.shared.credits.has_one(id));
+        has_credit && in_flight + self.replies.len() < self.config.capacity
     }
 
-    fn wait_for_place(&self) -> Result<(), SubmitError> {
-        if !self.has_place() {
+    pub(super) fn wait_for_place(&self, order: &Order) -> Result<(), SubmitError> {
+        if !self.has_place(order) {
             if self.is_virtual() {
                 self.engine.run(Goal::Idle)?;
             }
-            self.shared.wait_until(|| self.has_place());
+            self.shared.wait_until(|| self.has_place(order));
         }
         Ok(())
     }
@@ -340,7 +342,7 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     fn enter_one(&self, entry: Entry) -> Result<Ticket, SubmitError> {
-        self.wait_for_place()?;
+        self.wait_for_place(&entry.order)?;
         let ticket = self.enter(entry, None)?;
         self.run_if_free_running()?;
         Ok(ticket)
@@ -349,8 +351,9 @@ impl<C: CommandSet> NodeTree<C> {
     fn enter_all(&self, entries: impl Iterator<Item = Result<Entry, SubmitError>>) -> Result<Vec<Ticket>, SubmitError> {
         let mut tickets = Vec::new();
         for entry in entries {
-            self.wait_for_place()?;
-            tickets.push(self.enter(entry?, None)?);
+            let entry = entry?;
+            self.wait_for_place(&entry.order)?;
+            tickets.push(self.enter(entry, None)?);
         }
         self.run_if_free_running()?;
         Ok(tickets)
@@ -372,6 +375,9 @@ impl<C: CommandSet> NodeTree<C> {
         }
         self.trace.add(self.engine.now(), || What::Submitted { command: op, text });
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        if let Some(id) = order.asks() {
+            self.shared.credits.take(id);
+        }
         self.clear_queue()?;
         let sent = self.submissions.send(Submission::Order(op, numbered(order, op)));
         sent.map_err(|_| SubmitError::Ended)?;

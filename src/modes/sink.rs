@@ -48,7 +48,8 @@ impl<C: CommandSet> ReplySink<C> {
                 let outcome = result.and_then(|collected| self.result(collected, file));
                 Answer::Exec { id, outcome }
             }
-            Outcome::Ping(available) => Answer::Ping { available },
+            Outcome::Ping { result: Ok(available), .. } => Answer::Ping { available },
+            Outcome::Ping { result: Err(refusal), .. } => Answer::Refused(refusal),
             Outcome::PingAll(down) => Answer::PingAll { down },
             Outcome::Done => Answer::Done,
             Outcome::All(ids) => Answer::All { ids },
@@ -81,6 +82,7 @@ impl<C: CommandSet> ReplySink<C> {
 
 impl<C: CommandSet> Sink for ReplySink<C> {
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome) {
+        let asked = outcome.asked();
         let reply = Reply { ticket: Ticket(op), answer: self.typed(op, outcome) };
         self.trace.add(now, || What::Answered { command: op, text: reply.answer.to_string() });
         if reply_is_doubled(&reply.answer) {
@@ -90,7 +92,8 @@ impl<C: CommandSet> Sink for ReplySink<C> {
         let shared = &self.shared;
         shared.answered.fetch_add(1, Ordering::Release);
         let _ = shared.watched.compare_exchange(op, 0, Ordering::AcqRel, Ordering::Relaxed);
-        if shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity {
+        let was_full = shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity;
+        if asked.is_some_and(|id| shared.credits.give_back(id)) || was_full {
             shared.notify();
         }
     }
