@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
-use crate::modes::wire::{MAX_FRAME_BYTES, decode, encode};
+use crate::modes::wire::{codec, decode, encode};
 
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
 const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
@@ -41,10 +41,6 @@ thread_local! {
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
-}
-
-fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
 }
 
 /// Opens an end of a link: what is sent through the one half is written once a turn, the other half reads.
