@@ -99,6 +99,7 @@ impl ControlNode {
 
     /// The link to a node has ended, and what came over it before has arrived.
     pub(super) fn on_child_gone(&mut self, key: NodeKey, link: LinkId) {
+        self.newborn_lost(key, link);
         // The end of a link that a re-link has replaced says nothing.
         let Some(entry) = self.registry.of(key).filter(|entry| entry.uplink == link) else { return };
         if entry.life == Life::Up {

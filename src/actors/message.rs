@@ -204,6 +204,26 @@ impl Envelope {
             Self::Unroutable { .. } => "Unroutable",
         }
     }
+
+    /// Whether it may come from the one at this end of a link: the parent's or the child's.
+    ///
+    /// ```
+    /// use nodetree::actors::message::{Envelope, Side};
+    /// assert!(Envelope::Greeting.may_come_from(Side::Lower));
+    /// assert!(!Envelope::Greeting.may_come_from(Side::Upper));
+    /// ```
+    pub fn may_come_from(&self, side: Side) -> bool {
+        match self {
+            Self::Request { .. } | Self::Ping { .. } | Self::Wave { .. } => side == Side::Upper,
+            Self::Greeting
+            | Self::Reply { .. }
+            | Self::Pong { .. }
+            | Self::WaveReply { .. }
+            | Self::ChildGone { .. }
+            | Self::Unroutable { .. } => side == Side::Lower,
+            Self::Marker { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for Envelope {

@@ -51,7 +51,7 @@ impl ControlNode {
 
     pub(super) fn on_pong(&mut self, from: NodeKey, nonce: u64) {
         self.heard_through_the_tree(from);
-        if self.creation_answered(nonce) || self.relink_answered(nonce) {
+        if self.creation_answered(nonce, from.id) || self.relink_answered(nonce, from.id) {
             return;
         }
         if self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
@@ -114,7 +114,9 @@ impl ControlNode {
         let key = self.key_of(child);
         self.heard_from(key);
         let Some(pending) = self.waves.get_mut(&wave) else { return };
-        pending.missing.extend(missing);
+        // Who is not below it, or not at all, is not its affair.
+        let topology = &self.topology;
+        pending.missing.extend(missing.into_iter().filter(|&id| topology.first_hop(id) == Some(child)));
         if last {
             pending.awaited.remove(&child);
             if pending.awaited.is_empty() {

@@ -1,9 +1,10 @@
 //! The frame codec: what an envelope or a message looks like when it is sent to another process.
 //!
 //! A frame is a length (4 bytes, big-endian, without itself), a version byte and the message in
-//! [postcard](https://postcard.jamesmunns.com/wire-format)'s encoding. Pure.
+//! [postcard](https://postcard.jamesmunns.com/wire-format)'s encoding. `docs/wire.md` is the format as one page. Pure.
 
 use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::codec::LengthDelimitedCodec;
 
 /// The version of the format; frames of another one are refused.
 pub const VERSION: u8 = 1;
@@ -32,6 +33,23 @@ pub enum WireError {
     /// Its bytes are no message.
     #[error("not a message: {0}")]
     Malformed(String),
+}
+
+/// Puts lengths before frames, and cuts a stream of bytes into frames, however they come. A length that is over the limit
+/// is an error before anything is allocated for it.
+///
+/// ```
+/// use nodetree::modes::wire::codec;
+/// use tokio_util::codec::Decoder;
+/// let mut bytes = bytes::BytesMut::from(&b"\x00\x00\x00\x02\x01\x00\xff\xff"[..]);
+/// assert_eq!(codec().decode(&mut bytes)?.as_deref(), Some(&b"\x01\x00"[..]));
+/// assert_eq!(codec().decode(&mut bytes)?, None);
+/// bytes.extend_from_slice(b"\xff\xff");
+/// assert!(codec().decode(&mut bytes).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
 }
 
 /// Encodes a message as a frame, without the length before it.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::Interest;
@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
-use crate::modes::wire::{MAX_FRAME_BYTES, decode, encode};
+use crate::modes::wire::{codec, decode, encode};
 
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
 const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
@@ -32,6 +32,15 @@ const KEPT_BYTES: usize = 64 * 1024;
 /// How many descriptors one read takes; one write sends one.
 const DESCRIPTORS_IN_A_READ: usize = 4;
 
+/// So many descriptors may wait for their frames: each of ours is taken before the next one is read.
+const DESCRIPTORS_WAITING: usize = 8;
+
+/// After so many frames of one link others have their turn, and what was handed out is worked on.
+const FRAMES_IN_A_ROW: u32 = 512;
+
+/// So much may wait to be written before [`Outbox::has_room`] says no.
+const ROOM_BYTES: usize = 256 * 1024;
+
 thread_local! {
     /// One for all sockets, so that a thousand quiet ones cost nothing.
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
@@ -43,10 +52,6 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
-}
-
 /// Opens an end of a link: what is sent through the one half is written once a turn, the other half reads.
 pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
     let stream = std::os::unix::net::UnixStream::from(end);
@@ -55,7 +60,7 @@ pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
     let outbox = Rc::new(Outbox::default());
     actix_rt::spawn(write(Rc::clone(&stream), Rc::clone(&outbox)));
     let (bytes, descriptors) = (BytesMut::new(), VecDeque::new());
-    Ok((Outgoing(outbox), Incoming { stream, bytes, descriptors, codec: codec() }))
+    Ok((Outgoing(outbox), Incoming { stream, bytes, descriptors, codec: codec(), in_a_row: 0 }))
 }
 
 /// What waits to be written. Whoever reads too slowly makes it grow, never its writer wait.
@@ -69,6 +74,7 @@ pub(super) struct Outbox {
     complete: Cell<bool>,
     broken: Cell<bool>,
     moved: Notify,
+    has_room: Notify,
 }
 
 /// The half that sends. When it is dropped, what was sent is still written.
@@ -113,6 +119,7 @@ impl Drop for Outgoing {
     fn drop(&mut self) {
         self.0.complete.set(true);
         self.0.moved.notify_one();
+        self.0.has_room.notify_waiters();
     }
 }
 
@@ -121,12 +128,20 @@ impl Outbox {
         self.bytes.borrow().is_empty()
     }
 
-    /// Nothing is written any more; the other end learns it when this one is closed.
+    /// Waits until not much is left to be written, or nobody writes here any more.
+    pub(super) async fn has_room(&self) {
+        while self.bytes.borrow().len() > ROOM_BYTES && !self.complete.get() {
+            self.has_room.notified().await;
+        }
+    }
+
+    /// Nothing is written any more, and the link ends.
     fn give_up(&self) {
         self.broken.set(true);
         self.bytes.take();
         self.descriptors.take();
         self.moved.notify_one();
+        self.has_room.notify_waiters();
     }
 
     /// Writes what one call takes: up to the next frame that needs a descriptor.
@@ -153,11 +168,22 @@ impl Outbox {
         if bytes.is_empty() && bytes.capacity() > KEPT_BYTES {
             *bytes = BytesMut::new();
         }
+        if bytes.len() <= ROOM_BYTES {
+            self.has_room.notify_waiters();
+        }
         Ok(())
     }
 }
 
 async fn write(stream: Rc<UnixStream>, outbox: Rc<Outbox>) {
+    write_all(&stream, &outbox).await;
+    if outbox.broken.get() {
+        // Who cannot be written to is not heard any more either, but for what has come already.
+        let _ = shutdown(&*stream, Shutdown::Both);
+    }
+}
+
+async fn write_all(stream: &UnixStream, outbox: &Outbox) {
     loop {
         while outbox.is_empty() {
             if outbox.complete.get() || outbox.broken.get() {
@@ -166,7 +192,7 @@ async fn write(stream: Rc<UnixStream>, outbox: Rc<Outbox>) {
             outbox.moved.notified().await;
         }
         // What cannot be written any more is lost with the one who would have read it.
-        if stream.async_io(Interest::WRITABLE, || outbox.write_some(&stream)).await.is_err() {
+        if stream.async_io(Interest::WRITABLE, || outbox.write_some(stream)).await.is_err() {
             return outbox.give_up();
         }
     }
@@ -179,11 +205,17 @@ pub(super) struct Incoming {
     /// Those that came, in order; nothing in place of one that this process had no room for.
     descriptors: VecDeque<Option<OwnedFd>>,
     codec: LengthDelimitedCodec,
+    in_a_row: u32,
 }
 
 impl Incoming {
     /// The next frame; None at the end of the stream, and when what comes is no frame: then nothing more is read.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+        self.in_a_row += 1;
+        if self.in_a_row >= FRAMES_IN_A_ROW {
+            self.in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             match self.codec.decode(&mut self.bytes) {
                 Ok(Some(frame)) => match decode(&frame) {
@@ -198,6 +230,10 @@ impl Incoming {
                     tracing::error!(%error, "a link is closed: a frame is too long");
                     return None;
                 }
+            }
+            if self.descriptors.len() > DESCRIPTORS_WAITING {
+                tracing::error!("a link is closed: descriptors come without frames");
+                return None;
             }
             if !self.read_some().await {
                 return None;

@@ -237,20 +237,14 @@ impl Processes {
         self.look_whether_up(key);
     }
 
-    fn on_hello(&self, key: NodeKey, hello: Option<HelloBack>) {
-        match hello {
-            // Its end will be reported, with its status.
-            None => {}
-            Some(HelloBack { build }) if build != self.build => {
-                self.fail(key, format!("its program is {build}, this is {}", self.build));
-            }
-            Some(_) => {
-                if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
-                    node.has_answered = true;
-                }
-                self.look_whether_up(key);
-            }
+    fn on_hello(&self, key: NodeKey, HelloBack { build }: HelloBack) {
+        if build != self.build {
+            return self.fail(key, format!("its program is {build}, this is {}", self.build));
         }
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.has_answered = true;
+        }
+        self.look_whether_up(key);
     }
 
     fn look_whether_up(&self, key: NodeKey) {
@@ -404,7 +398,7 @@ impl Processes {
         let (outgoing, incoming) = open(up)?;
         let Some(control) = self.control.borrow().clone() else { return Ok(None) };
         let to = End { link, side: Side::Upper };
-        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient()));
+        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient(), Rc::default()));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
         Ok(Some(Peer::start(outgoing).recipient()))
     }
@@ -412,19 +406,27 @@ impl Processes {
 
 /// Hears what a node says on its control link.
 async fn listen(processes: Weak<Processes>, key: NodeKey, mut incoming: Incoming) {
-    let hello = incoming.next::<HelloBack>().await;
-    if let Some(processes) = processes.upgrade() {
-        processes.on_hello(key, hello);
-    }
-    while let Some(message) = incoming.next::<ControlUp>().await {
-        let Some(processes) = processes.upgrade() else { return };
-        if let Some(control) = &*processes.control.borrow() {
-            control.do_send(FromNode { from: key, message });
-        }
+    if let Some(hello) = incoming.next::<HelloBack>().await {
+        let Some(known) = processes.upgrade() else { return };
+        known.on_hello(key, hello);
+        drop(known);
+        hear(&processes, key, &mut incoming).await;
     }
     // Without its control link it is of no use, if it has not ended by itself.
     if let Some(processes) = processes.upgrade() {
         processes.end_unheard(key);
+    }
+}
+
+async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming) {
+    while let Some(message) = incoming.next::<ControlUp>().await {
+        let Some(processes) = processes.upgrade() else { return };
+        if incoming.descriptor().is_some() {
+            return tracing::error!(node = key.id, "a node is ended: it has sent a descriptor");
+        }
+        if let Some(control) = &*processes.control.borrow() {
+            control.do_send(FromNode { from: key, message });
+        }
     }
 }
 
