@@ -40,6 +40,8 @@ pub trait Fabric {
     fn resume(&mut self, node: NodeKey);
     /// An envelope has come to the control node.
     fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
+    /// The control node has sent an envelope.
+    fn sent(&self, _link: LinkId, _envelope: &Envelope) {}
     /// All effects of one input have been performed.
     fn flush(&mut self) {}
 }
@@ -140,6 +142,7 @@ impl ControlActor {
             ControlEffect::Spool(op, bytes) => self.sink.spool(op, bytes),
             ControlEffect::Send(link, envelope) => {
                 if let Some(address) = self.links.get(&link) {
+                    self.fabric.sent(link, &envelope);
                     let to = End { link, side: Side::Lower };
                     address.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
                 }
