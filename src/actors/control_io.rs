@@ -70,6 +70,15 @@ impl Order {
             _ => None,
         }
     }
+
+    /// The node that it is for, if it is for one.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Create { id, .. } | Self::Exec { id, .. } => Some(*id),
+            Self::Ping(id) | Self::Remove(id) | Self::Kill(id) | Self::Pause(id) | Self::Resume(id) => Some(*id),
+            Self::PingAll | Self::Heartbit(_) | Self::All | Self::Tree | Self::Wait(_) | Self::Answer(_) => None,
+        }
+    }
 }
 
 /// What happens to the control node.

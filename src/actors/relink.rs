@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Due};
 use super::create::{Stage as CreateStage, newborn_is_silent};
-use super::message::{ControlDown, LinkId, Nanos, NodeKey};
+use super::message::{ControlDown, LinkId, Nanos, NodeKey, command_of, epoch_of};
 use super::registry::Life;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, Move, NodeId, Slot};
@@ -129,8 +129,7 @@ impl ControlNode {
     fn new_relink(&mut self, op: u64, subject: NodeId, parent: NodeId, removes: bool) -> Relink {
         Relink {
             stage: Stage::Asking,
-            // The number of the command, made unlike that of an attempt before it.
-            epoch: op << 16 | (self.next_link & 0xffff),
+            epoch: epoch_of(op, self.next_link),
             subject,
             subject_key: self.key_of(subject),
             removes,
@@ -184,7 +183,7 @@ impl ControlNode {
     }
 
     pub(super) fn relink_of(&self, epoch: u64) -> Option<u64> {
-        let op = epoch >> 16;
+        let op = command_of(epoch);
         self.relinks.get(&op).filter(|relink| relink.epoch == epoch).map(|_| op)
     }
 

@@ -14,6 +14,7 @@ mod threads;
 pub mod wire;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,7 @@ use crate::command_sets::CommandSet;
 use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
 use crate::error::{SubmitError, WaitError};
 use crate::topology::NodeId;
-use crate::trace::{Event, Trace, What};
+use crate::trace::{Event, Trace, What, text_of};
 
 pub use builder::Builder;
 pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
@@ -297,6 +298,23 @@ impl<C: CommandSet> NodeTree<C> {
         self.trace.take()
     }
 
+    /// Has what happens written while it happens, and not kept for [`trace`](Self::trace): what was kept until now
+    /// first. Nothing is written when the trace is off.
+    ///
+    /// It is written by whoever it happens to, 64 KiB at once, so `out` should be a file and not a pipe that nobody
+    /// reads.
+    pub fn write_trace_to(&self, out: impl Write + Send + 'static) {
+        self.trace.write_to(out);
+    }
+
+    /// Ends what [`write_trace_to`](Self::write_trace_to) has begun.
+    ///
+    /// # Errors
+    /// The first thing that could not be written; what came behind it was not kept.
+    pub fn end_trace(&self) -> io::Result<()> {
+        self.trace.end()
+    }
+
     /// Answers `wait`s with `Interrupted`, so that the end need not wait for them.
     pub fn interrupt(&self) {
         self.tell(Submission::Interrupt);
@@ -373,7 +391,7 @@ impl<C: CommandSet> NodeTree<C> {
         if let Order::Wait(Some(ns)) = order {
             self.shared.waits_ns.fetch_add(ns, Ordering::AcqRel);
         }
-        self.trace.add(self.engine.now(), || What::Submitted { command: op, text });
+        self.trace.add(self.engine.now(), || What::Submitted { command: op, node: order.node(), text });
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
         if let Some(id) = order.asks() {
             self.shared.credits.take(id);
@@ -420,7 +438,10 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     fn order_of_line(&self, line: &str) -> Result<Entry, SubmitError> {
-        line.parse().map_or_else(|error| Ok(Entry::wrong(error)), |command| self.order(command))
+        line.parse().map_or_else(
+            |error| Ok(Entry { text: text_of(&line), ..Entry::wrong(error) }),
+            |command| self.order(command),
+        )
     }
 
     fn order(&self, command: Command<C>) -> Result<Entry, SubmitError> {

@@ -15,7 +15,7 @@ use crate::actors::{Collected, Outcome, Sink};
 use crate::command_sets::{CommandSet, RequestError};
 use crate::commands::{Answer, EncodedResult, ExecError, ExecResult, Notice, Reply, Spool, Ticket};
 use crate::topology::NodeId;
-use crate::trace::{Trace, What};
+use crate::trace::{Trace, What, text_of};
 
 /// Commands whose reply goes to whoever waits for it, and not to the receiver of all replies.
 pub(super) type Calls<C> = Arc<Mutex<HashMap<u64, Sender<Reply<C>>>>>;
@@ -84,7 +84,7 @@ impl<C: CommandSet> Sink for ReplySink<C> {
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome) {
         let asked = outcome.asked();
         let reply = Reply { ticket: Ticket(op), answer: self.typed(op, outcome) };
-        self.trace.add(now, || What::Answered { command: op, text: reply.answer.to_string() });
+        self.trace.add(now, || What::Answered { command: op, text: text_of(&reply.answer) });
         if reply_is_doubled(&reply.answer) {
             self.hand_out(op, reply.clone());
         }
@@ -99,7 +99,7 @@ impl<C: CommandSet> Sink for ReplySink<C> {
     }
 
     fn notice(&mut self, now: Nanos, notice: Notice) {
-        self.trace.add(now, || What::Noticed { text: notice.to_string() });
+        self.trace.add(now, || What::Noticed { node: notice.id(), text: notice.to_string() });
         self.shared.noticed.fetch_add(1, Ordering::Release);
         self.late.insert(notice.id(), notice);
         while let Some((&id, &notice)) = self.late.first_key_value() {

@@ -256,8 +256,9 @@ impl Processes {
         {
             node.stage = Stage::Up;
             let (node, incarnation) = (key.id, key.incarnation);
-            self.trace.add(self.wheel.now(), || What::Started { node, incarnation });
-            self.input(ControlInput::Started(key, u64::from(pid.as_raw_pid().unsigned_abs())));
+            let pid = u64::from(pid.as_raw_pid().unsigned_abs());
+            self.trace.add(self.wheel.now(), || What::Started { node, incarnation, pid });
+            self.input(ControlInput::Started(key, pid));
         }
     }
 
@@ -333,7 +334,14 @@ impl Processes {
             node.signals.pop_front();
             self.send_first_signal(key, node);
         }
-        self.input(if signal == Signal::STOP { ControlInput::Stopped(key) } else { ControlInput::Continued(key) });
+        let node = key.id;
+        if signal == Signal::STOP {
+            self.trace.add(self.wheel.now(), || What::Stopped { node });
+            self.input(ControlInput::Stopped(key));
+        } else {
+            self.trace.add(self.wheel.now(), || What::Continued { node });
+            self.input(ControlInput::Continued(key));
+        }
     }
 
     /// No effect was reported: it was so already, or somebody has undone it.
@@ -365,7 +373,7 @@ impl Processes {
 
     fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
         let [upper, lower] = ends;
-        self.trace.add(self.wheel.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
+        self.trace.linked(self.wheel.now(), link, upper.id, lower.id);
         match self.try_to_connect(link, ends, slot, active) {
             Ok(address) => address,
             Err(error) => {
@@ -499,8 +507,10 @@ impl Fabric for ProcessFabric {
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        let to = NodeKey::CONTROL.id;
-        let what = || What::Delivered { to, link: link.0, envelope: envelope.to_string() };
-        self.0.trace.add(self.0.wheel.now(), what);
+        self.0.trace.delivered(self.0.wheel.now(), NodeKey::CONTROL.id, link, envelope);
+    }
+
+    fn sent(&self, link: LinkId, envelope: &Envelope) {
+        self.0.trace.sent(self.0.wheel.now(), NodeKey::CONTROL.id, link, envelope);
     }
 }
