@@ -10,6 +10,11 @@ mod basics;
 mod dialogues;
 #[path = "process/harness.rs"]
 mod harness;
+#[path = "process/limits.rs"]
+mod limits;
+#[path = "program/harness.rs"]
+#[allow(dead_code, reason = "shared with tests/program, which uses all of it")]
+mod program;
 #[path = "common/sandbox.rs"]
 mod sandbox;
 #[path = "process/stops.rs"]
