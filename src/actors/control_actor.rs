@@ -38,6 +38,8 @@ pub trait Fabric {
     fn pause(&mut self, node: NodeKey);
     /// As by SIGCONT; answered by [`ControlInput::Continued`].
     fn resume(&mut self, node: NodeKey);
+    /// Asks the kernel about a process, where nodes are processes; answered by [`ControlInput::Examined`].
+    fn examine(&mut self, _node: NodeKey) {}
     /// An envelope has come to the control node.
     fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
     /// All effects of one input have been performed.
@@ -159,6 +161,7 @@ impl ControlActor {
             ControlEffect::Kill(node) => self.fabric.kill(node),
             ControlEffect::Pause(node) => self.fabric.pause(node),
             ControlEffect::Resume(node) => self.fabric.resume(node),
+            ControlEffect::Examine(node) => self.fabric.examine(node),
             ControlEffect::WakeAt(at) => self.fabric.wake_at(at),
         }
     }

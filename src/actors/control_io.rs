@@ -14,6 +14,8 @@ pub struct ControlConfig {
     pub reply_timeout_ns: Nanos,
     /// Whether links may lose, repeat or reorder what they carry.
     pub lossy_links: bool,
+    /// Whether nodes are processes: then the kernel is asked ([`ControlEffect::Examine`]) before one is called silent.
+    pub asks_kernel: bool,
 }
 
 /// A command without the types of a command set.
@@ -76,12 +78,16 @@ pub enum ControlInput {
     Started(NodeKey, u64),
     /// A node could not be started.
     StartFailed(NodeKey, String),
+    /// A link could not be made, and why: the operating system has refused it.
+    LinkFailed(LinkId, String),
     /// A node's process (or actor) has ended, in order or not.
     Died(NodeKey),
     /// It was stopped, by us or from outside.
     Stopped(NodeKey),
     /// It goes on, because of us or from outside.
     Continued(NodeKey),
+    /// What the kernel says of a node's process: whether it wants to run and is not let.
+    Examined(NodeKey, bool),
     /// The end is near: no more waiting.
     Interrupt,
     /// The end is here: everything that is not answered is answered now.
@@ -128,6 +134,8 @@ pub enum ControlEffect {
     Pause(NodeKey),
     /// As by SIGCONT.
     Resume(NodeKey),
+    /// Ask the kernel whether its process wants to run; answered by [`ControlInput::Examined`].
+    Examine(NodeKey),
     /// Call again at this time.
     WakeAt(Nanos),
 }

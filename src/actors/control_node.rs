@@ -129,9 +129,11 @@ impl ControlNode {
             ControlInput::FromNode(key, message) => self.on_node(key, message),
             ControlInput::Started(key, pid) => self.on_started(key, pid),
             ControlInput::StartFailed(key, why) => self.on_start_failed(key, &why),
+            ControlInput::LinkFailed(link, why) => self.on_link_failed(link, &why),
             ControlInput::Died(key) => self.on_died(key),
             ControlInput::Stopped(key) => self.on_stopped(key),
             ControlInput::Continued(key) => self.on_continued(key),
+            ControlInput::Examined(key, starved) => self.on_examined(key, starved),
             ControlInput::Interrupt => self.interrupt(),
             ControlInput::GiveUp => self.give_up(),
             ControlInput::Wake => self.wake_at = Nanos::MAX,
@@ -326,6 +328,7 @@ impl ControlNode {
             ControlUp::Linked { link } => self.on_linked(link),
             ControlUp::Switched { epoch } => self.on_switched(epoch, key.id),
             ControlUp::Drained { epoch } => self.on_drained(epoch),
+            ControlUp::LinkFailed { link } => self.on_link_failed(link, "one of its ends had no room for it"),
             ControlUp::Here { epoch } => self.on_here(epoch, key.id),
             ControlUp::Beat => {}
         }

@@ -128,6 +128,17 @@ impl ControlNode {
         }
     }
 
+    /// A link cannot be made. Whoever wanted it gives up, and nothing has changed; but a re-link that goes forward
+    /// already has no use for the link any more.
+    pub(super) fn on_link_failed(&mut self, link: LinkId, why: &str) {
+        let refusal = Refusal::Other(format!("a link could not be made: {why}"));
+        let mut linking = self.creations.iter();
+        match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
+            Some((&op, _)) => self.end_creation(op, refusal),
+            None => self.relink_cannot_link(link, refusal),
+        }
+    }
+
     fn creation_linked(&mut self, op: u64, place: Place) {
         if self.registry.stopped.is_empty() || !self.is_below_stopped(place.parent) {
             self.finish_creation(op);

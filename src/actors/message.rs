@@ -183,6 +183,29 @@ pub enum Envelope {
     },
 }
 
+impl Envelope {
+    /// What kind it is: the name of its variant.
+    ///
+    /// ```
+    /// use nodetree::actors::message::Envelope;
+    /// assert_eq!(Envelope::Greeting.kind(), "Greeting");
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Greeting => "Greeting",
+            Self::Request { .. } => "Request",
+            Self::Reply { .. } => "Reply",
+            Self::Ping { .. } => "Ping",
+            Self::Pong { .. } => "Pong",
+            Self::Wave { .. } => "Wave",
+            Self::WaveReply { .. } => "WaveReply",
+            Self::Marker { .. } => "Marker",
+            Self::ChildGone { .. } => "ChildGone",
+            Self::Unroutable { .. } => "Unroutable",
+        }
+    }
+}
+
 impl fmt::Display for Envelope {
     /// What it is, in short, for traces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -276,6 +299,21 @@ pub enum ControlDown {
     Stop,
 }
 
+impl ControlDown {
+    /// What kind it is: the name of its variant.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "Link",
+            Self::Switch { .. } => "Switch",
+            Self::Ask { .. } => "Ask",
+            Self::Drain { .. } => "Drain",
+            Self::Unlink { .. } => "Unlink",
+            Self::Beat { .. } => "Beat",
+            Self::Stop => "Stop",
+        }
+    }
+}
+
 /// What a node says to the control node on the control plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlUp {
@@ -293,6 +331,11 @@ pub enum ControlUp {
     Drained {
         /// The number of the re-link.
         epoch: u64,
+    },
+    /// The link cannot be used: the operating system has refused it.
+    LinkFailed {
+        /// Its number.
+        link: LinkId,
     },
     /// The answer to `Ask`.
     Here {

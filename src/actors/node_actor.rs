@@ -108,6 +108,10 @@ pub trait NodeHost {
     fn ended(&self, node: NodeKey);
     /// An envelope has come to a node.
     fn delivered(&self, _to: NodeKey, _link: LinkId, _envelope: &Envelope) {}
+    /// The node is about to take something. What panics here is a panic of the node.
+    fn before(&self, _node: NodeKey, _input: &NodeInput) {}
+    /// The node has taken it, and what it wanted done is being done. What panics here is a panic of the node.
+    fn after(&self, _node: NodeKey) {}
 }
 
 enum Mail {
@@ -162,15 +166,22 @@ impl NodeActor {
             Mail::Other(NodeMail::Wake) => NodeInput::Wake,
             Mail::Other(NodeMail::GateMoved) => return,
         };
-        let now = self.host.now();
         // A panic in a command set is the death of the node, and of nothing else.
-        match catch_unwind(AssertUnwindSafe(|| self.node.handle(now, input))) {
-            Ok(()) => self.perform(context),
+        match catch_unwind(AssertUnwindSafe(|| self.handle(input, context))) {
+            Ok(()) => {}
             Err(panic) => {
                 tracing::error!(node = self.node.key().id, panic = panic_text(&*panic), "the command set panicked");
                 self.end(context);
             }
         }
+    }
+
+    fn handle(&mut self, input: NodeInput, context: &mut Context<Self>) {
+        let key = self.node.key();
+        self.host.before(key, &input);
+        self.node.handle(self.host.now(), input);
+        self.perform(context);
+        self.host.after(key);
     }
 
     fn learn(&mut self, message: &ControlDown, address: Option<Recipient<Frame>>) {

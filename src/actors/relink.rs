@@ -285,6 +285,16 @@ impl ControlNode {
         }
     }
 
+    /// One of the new links cannot be made.
+    pub(super) fn relink_cannot_link(&mut self, link: LinkId, refusal: Refusal) {
+        let mut preparing = self.relinks.iter();
+        if let Some((&op, _)) = preparing
+            .find(|(_, relink)| relink.stage == Stage::Preparing && relink.links.iter().any(|new| new.link == link))
+        {
+            self.refuse_relink(op, refusal);
+        }
+    }
+
     fn relink_timed_out(&mut self, op: u64) {
         let Some(relink) = self.relinks.get(&op) else { return };
         let (subject, reached, stage) = (relink.subject, relink.reached, relink.stage);

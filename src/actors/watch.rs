@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
-use super::message::{ControlDown, Nanos};
+use super::message::{ControlDown, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;
 use crate::commands::Notice;
@@ -16,6 +16,10 @@ const PERIODS_OF_QUIET: Nanos = 4;
 /// So often in a period the control node looks who is quiet: a notice comes within 4 and 4 1/4 periods.
 const LOOKS_IN_A_PERIOD: Nanos = 4;
 
+/// A node that wants to run and is not let is reported when it has been quiet for so many quarters of a period: at the
+/// last look within five periods.
+const QUARTERS_WHEN_STARVED: Nanos = 19;
+
 pub(super) struct Watch {
     period_ns: Nanos,
     /// All periods are counted from here.
@@ -23,6 +27,30 @@ pub(super) struct Watch {
     next_look: Nanos,
     /// After the control node itself stood still nobody is reported for a period.
     forgiven_until: Nanos,
+    /// How many answers of the kernel are awaited before the look of now goes on.
+    asked: usize,
+    /// Nodes that want to run and are not let, as the kernel says.
+    starved: BTreeSet<NodeId>,
+}
+
+impl Watch {
+    fn is_quiet(&self, for_ns: Nanos) -> bool {
+        for_ns >= self.period_ns * PERIODS_OF_QUIET
+    }
+
+    /// No excuse counts any more.
+    fn is_too_quiet(&self, for_ns: Nanos) -> bool {
+        for_ns >= self.period_ns / LOOKS_IN_A_PERIOD * QUARTERS_WHEN_STARVED
+    }
+}
+
+/// What is known of a node when those below it are looked at.
+#[derive(Clone, Copy)]
+struct Above {
+    /// When something was heard of it, and of all above it.
+    heard: Nanos,
+    /// It is quiet, and nobody is to be reported for that.
+    excused: bool,
 }
 
 impl ControlNode {
@@ -46,7 +74,7 @@ impl ControlNode {
         self.effects.extend(newborn.into_iter().map(beat));
         self.watch = (period_ns > 0).then(|| {
             let next_look = self.now + period_ns * PERIODS_OF_QUIET;
-            Watch { period_ns, since: self.now, next_look, forgiven_until: 0 }
+            Watch { period_ns, since: self.now, next_look, forgiven_until: 0, asked: 0, starved: BTreeSet::new() }
         });
         if let Some(watch) = &self.watch {
             self.due(watch.next_look, Due::Watch);
@@ -64,8 +92,42 @@ impl ControlNode {
         watch.next_look = now + watch.period_ns / LOOKS_IN_A_PERIOD;
         let (next_look, forgiven) = (watch.next_look, now < watch.forgiven_until);
         self.due(next_look, Due::Watch);
-        if !forgiven {
-            self.report(CONTROL, now);
+        if !forgiven && !self.ask_the_kernel() {
+            self.report(CONTROL, Above { heard: now, excused: false }, true);
+        }
+    }
+
+    /// Before a process is called silent the kernel is asked whether it wants to run; true when answers are awaited.
+    fn ask_the_kernel(&mut self) -> bool {
+        let now = self.now;
+        let Some(watch) = self.watch.as_mut().filter(|_| self.config.asks_kernel) else { return false };
+        // Answers that have not come by the next look are not waited for any longer.
+        if std::mem::take(&mut watch.asked) > 0 {
+            return false;
+        }
+        watch.starved.clear();
+        for id in self.topology.ids() {
+            let Some(entry) = self.registry.get(id) else { continue };
+            let quiet_ns = now - entry.last_sign.max(watch.since);
+            let may_be_starved = entry.life == Life::Up && !entry.stopped && !entry.reported;
+            if may_be_starved && watch.is_quiet(quiet_ns) && !watch.is_too_quiet(quiet_ns) {
+                watch.asked += 1;
+                self.effects.push(ControlEffect::Examine(entry.key));
+            }
+        }
+        watch.asked > 0
+    }
+
+    /// The kernel says whether a process wants to run and is not let.
+    pub(super) fn on_examined(&mut self, key: NodeKey, starved: bool) {
+        let now = self.now;
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.asked > 0) else { return };
+        watch.asked -= 1;
+        if starved {
+            watch.starved.insert(key.id);
+        }
+        if watch.asked == 0 {
+            self.report(CONTROL, Above { heard: now, excused: false }, true);
         }
     }
 
@@ -75,35 +137,38 @@ impl ControlNode {
         if !self.topology.contains(id) {
             return;
         }
+        // Who has become quiet is said at the next look, where the kernel is to be asked before.
+        let looked = !self.config.asks_kernel;
         let above = self.topology.ancestors(id).filter_map(|above| self.registry.get(above));
-        let heard_above = above.map(|entry| entry.last_sign.max(since)).min().unwrap_or(self.now);
-        self.report_node(id, heard_above);
-        let heard = self.registry.get(id).map_or(heard_above, |entry| entry.last_sign.max(since).min(heard_above));
-        self.report(id, heard);
+        let heard = above.map(|entry| entry.last_sign.max(since)).min().unwrap_or(self.now);
+        let of_node = self.report_node(id, Above { heard, excused: false }, looked);
+        self.report(id, of_node, looked);
     }
 
     /// Says who below a node has become quiet, and who is back, when something was heard of the node itself then.
-    fn report(&mut self, top: NodeId, heard: Nanos) {
-        let mut stack = vec![(top, heard)];
-        while let Some((parent, heard_above)) = stack.pop() {
+    fn report(&mut self, top: NodeId, of_top: Above, looked: bool) {
+        let mut stack = vec![(top, of_top)];
+        while let Some((parent, above)) = stack.pop() {
             let children: Vec<NodeId> = self.topology.children(parent).map(|(_, id)| id).collect();
-            stack.extend(children.into_iter().map(|id| (id, self.report_node(id, heard_above))));
+            stack.extend(children.into_iter().map(|id| (id, self.report_node(id, above, looked))));
         }
     }
 
-    fn report_node(&mut self, id: NodeId, heard_above: Nanos) -> Nanos {
+    fn report_node(&mut self, id: NodeId, above: Above, looked: bool) -> Above {
         let now = self.now;
         // A beat that was on its way when a node above was stopped does not make this one available.
         let stopped = !self.registry.stopped.is_empty() && self.is_below_stopped(id);
-        let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return heard_above };
-        let heard = entry.last_sign.max(watch.since).min(heard_above);
-        let quiet = now - heard >= watch.period_ns * PERIODS_OF_QUIET;
-        if quiet != entry.reported && (quiet || entry.life == Life::Up && !stopped) {
+        let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return above };
+        let heard = entry.last_sign.max(watch.since).min(above.heard);
+        let (quiet, too_quiet) = (watch.is_quiet(now - heard), watch.is_too_quiet(now - heard));
+        let excused = quiet && !too_quiet && (above.excused || watch.starved.contains(&id));
+        let is_news = if quiet { looked && !excused } else { entry.life == Life::Up && !stopped };
+        if quiet != entry.reported && is_news {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
             self.effects.push(ControlEffect::Notice(notice));
         }
-        heard
+        Above { heard, excused }
     }
 
     /// The drawing of the `tree` command.

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select};
 use nodetree::{CommandSet, NodeTree};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How long what was accepted may take to be answered after a signal.
@@ -70,6 +71,8 @@ impl Stop {
 /// # Errors
 /// When the operating system refuses it.
 pub fn watch_signals(alarms: Sender<Alarm>) -> io::Result<()> {
+    // Whoever started us may have had SIGCHLD ignored, and then no end of a node would be reported.
+    signal_hook::flag::register(SIGCHLD, Arc::default())?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let watch = move || {
         let mut came = signals.forever();

@@ -12,47 +12,64 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{WaitId, WaitIdOptions, getuid, waitid};
 
-/// Set in a test program that is process 1.
+/// Set in a test program that was started for one test: whether it is process 1.
 const INSIDE: &str = "NODETREE_TEST_SANDBOX";
 
 /// How long processes may take to end on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a block as a test in a sandbox of its own.
+/// Runs a block as a test in a sandbox of its own; before it may stand what is to be in the environment.
 macro_rules! sandboxed {
-    ($body:block) => {{
+    ($($name:literal = $value:expr,)* $body:block) => {{
         fn here() {}
-        $crate::sandbox::run(std::any::type_name_of_val(&here), || $body)
+        let environment: &[(&str, &str)] = &[$(($name, $value)),*];
+        $crate::sandbox::run(std::any::type_name_of_val(&here), environment, || $body)
     }};
 }
 pub(crate) use sandboxed;
 
 /// Whether this is process 1 of a sandbox.
 pub fn is_inside() -> bool {
-    std::env::var_os(INSIDE).is_some()
+    std::env::var_os(INSIDE).is_some_and(|inside| inside == "1")
 }
 
 /// Runs `body` in a sandbox; `name` is the path of a function in the test.
-pub fn run(name: &str, body: impl FnOnce()) {
-    if is_inside() {
+pub fn run(name: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
         body();
-        return nobody_is_left();
+        if is_inside() {
+            nobody_is_left();
+        }
+        return;
     }
-    let Some(unshare) = unshare() else {
-        eprintln!("no pid namespace can be made here: the test runs without, and a process that it leaves is not seen");
-        return body();
-    };
     let path: Vec<&str> = name.split("::").collect();
     let test = path[1..path.len() - 1].join("::");
-    let program = std::env::current_exe().expect("a test has a program");
-    let mut command = Command::new("unshare");
-    command.args(unshare).arg(program).args(["--exact", &test, "--test-threads=1", "--nocapture"]).env(INSIDE, "1");
-    let ended = command.output().expect("unshare was there a moment ago");
+    let mut command = in_a_namespace();
+    command.args(["--exact", &test, "--test-threads=1", "--nocapture"]).envs(environment.iter().copied());
+    let ended = command.output().expect("a test can run itself");
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "in its sandbox ({}):\n{stdout}\n{stderr}", ended.status);
     assert!(stdout.contains("1 passed"), "{test} is not the name of a test:\n{stdout}");
     print!("{stdout}");
     eprint!("{stderr}");
+}
+
+/// This program, to be started in a pid namespace where one can be made.
+fn in_a_namespace() -> Command {
+    let program = std::env::current_exe().expect("a test has a program");
+    match unshare() {
+        Some(unshare) => {
+            let mut command = Command::new("unshare");
+            command.args(unshare).arg(program).env(INSIDE, "1");
+            command
+        }
+        None => {
+            eprintln!("no pid namespace can be made here: a process that the test leaves behind is not seen");
+            let mut command = Command::new(program);
+            command.env(INSIDE, "0");
+            command
+        }
+    }
 }
 
 /// The arguments with which `unshare` makes a pid namespace here; none when it cannot.

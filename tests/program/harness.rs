@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The modes in which the program is tried.
-pub const MODES: [&str; 2] = ["simulated", "threads"];
+pub const MODES: [&str; 3] = ["simulated", "threads", "process"];
 
 /// Longer than anything here takes on a busy machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);

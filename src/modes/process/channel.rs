@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::Interest;
@@ -176,7 +176,8 @@ async fn write(stream: Rc<UnixStream>, outbox: Rc<Outbox>) {
 pub(super) struct Incoming {
     stream: Rc<UnixStream>,
     bytes: BytesMut,
-    descriptors: VecDeque<OwnedFd>,
+    /// Those that came, in order; nothing in place of one that this process had no room for.
+    descriptors: VecDeque<Option<OwnedFd>>,
     codec: LengthDelimitedCodec,
 }
 
@@ -204,9 +205,10 @@ impl Incoming {
         }
     }
 
-    /// The descriptor that has come with a frame; they come in the order of the frames.
+    /// The descriptor that has come with a frame; they come in the order of the frames. None when there was no room for
+    /// it in this process.
     pub(super) fn descriptor(&mut self) -> Option<OwnedFd> {
-        self.descriptors.pop_front()
+        self.descriptors.pop_front().flatten()
     }
 
     /// Reads what is there. An error is an end, too: a socket that is closed before all of it was read makes one.
@@ -218,14 +220,18 @@ impl Incoming {
                 let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
                 let mut control = RecvAncillaryBuffer::new(&mut space);
                 let mut into = [IoSliceMut::new(buffer)];
-                let read = recvmsg(&**stream, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
+                let read = recvmsg(&**stream, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
                 for message in control.drain() {
                     if let RecvAncillaryMessage::ScmRights(came) = message {
-                        descriptors.extend(came);
+                        descriptors.extend(came.map(Some));
                     }
                 }
-                bytes.extend_from_slice(&buffer[..read]);
-                Ok(read)
+                // A read ends behind the bytes that a descriptor came with, so there is at most one in it.
+                if read.flags.contains(ReturnFlags::CTRUNC) {
+                    descriptors.push_back(None);
+                }
+                bytes.extend_from_slice(&buffer[..read.bytes]);
+                Ok(read.bytes)
             })
         });
         matches!(read.await, Ok(read) if read > 0)

@@ -6,6 +6,8 @@
 //! (then no status comes), and a log of the nodes.
 
 mod channel;
+#[cfg(feature = "testing")]
+mod fail_point;
 mod hello;
 mod node;
 mod peer;
@@ -51,9 +53,21 @@ pub(super) fn start(path: Option<PathBuf>, command_set: &'static str, parts: Par
         let what = format!("this process is to be a node, but its main serves no command set {command_set}");
         return Err(StartError::Unsupported(what));
     }
+    if ignores_ends_of_children() {
+        let what = "this process ignores SIGCHLD, so that the kernel tells nobody how its nodes end: give it a handler";
+        return Err(StartError::Unsupported(what.to_owned()));
+    }
     raise_descriptor_limit();
     let program = Program { path: path.unwrap_or_else(|| PathBuf::from("/proc/self/exe")), command_set };
     Ok(RealTime::start(parts, |parts, start| begin(program, parts, start))?)
+}
+
+/// Whether SIGCHLD is ignored here. Whoever starts a program hands that down to it.
+fn ignores_ends_of_children() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored & 1 << (Signal::CHILD.as_raw() - 1) != 0
 }
 
 /// Each node takes one descriptor of this process, each top-level node one more.
@@ -312,6 +326,11 @@ impl Processes {
         }
     }
 
+    fn examine(&self, key: NodeKey) {
+        let pid = self.nodes.borrow().get(&key).and_then(|node| node.pid);
+        self.input(ControlInput::Examined(key, pid.and_then(state) == Some('R')));
+    }
+
     /// It was stopped, or goes on, by us or by somebody else.
     fn on_signal(&self, key: NodeKey, signal: Signal) {
         if let Some(node) = self.nodes.borrow_mut().get_mut(&key)
@@ -328,7 +347,7 @@ impl Processes {
         let nodes = self.nodes.borrow();
         let Some(node) = nodes.get(&key) else { return };
         let (Some(pid), Some(&signal)) = (node.pid, node.signals.front()) else { return };
-        if is_stopped(pid) == (signal == Signal::STOP) {
+        if matches!(state(pid), Some('T' | 't')) == (signal == Signal::STOP) {
             drop(nodes);
             self.on_signal(key, signal);
         } else {
@@ -356,8 +375,7 @@ impl Processes {
         match self.try_to_connect(link, ends, slot, active) {
             Ok(address) => address,
             Err(error) => {
-                tracing::error!(%error, node = lower.id, "a node is ended: no link can be made to it");
-                self.kill(lower);
+                self.input(ControlInput::LinkFailed(link, error.to_string()));
                 None
             }
         }
@@ -419,11 +437,11 @@ fn describe(status: WaitStatus) -> String {
     }
 }
 
-/// Whether the kernel shows the process as stopped.
-fn is_stopped(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
+/// The state of a process, as the kernel shows it: `R` for one that runs or wants to, `T` for one that is stopped.
+fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
     // The name may hold anything, so the last bracket counts.
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// The hands of the control node in a process system.
@@ -472,6 +490,10 @@ impl Fabric for ProcessFabric {
 
     fn resume(&mut self, node: NodeKey) {
         self.0.send_signal(node, Signal::CONT);
+    }
+
+    fn examine(&mut self, node: NodeKey) {
+        self.0.examine(node);
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {

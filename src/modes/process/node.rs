@@ -10,15 +10,17 @@ use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, System};
+use actix::{Actor, Addr, Recipient, System};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, Outbox, open};
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
 use super::peer::{Peer, deliver};
-use crate::actors::message::{ControlDown, LinkId, Nanos, NodeKey, Role, Side};
-use crate::actors::{ComputingNode, End, Gate, LongJob, NodeActor, NodeHost, NodeMail};
+#[cfg(feature = "testing")]
+use crate::actors::NodeInput;
+use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
+use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
 use crate::modes::real_time::Wheel;
 
@@ -114,16 +116,23 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     if is_orphan || hello.build != build {
         return Ok(NOT_A_NODE);
     }
+    #[cfg(feature = "testing")]
+    let fail_points = super::fail_point::FailPoints::of(hello.spec.key.id).map_err(io::Error::other)?;
     let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
-    let control = Peer::start(outgoing).recipient();
+    let control: Recipient<FromNode> = Peer::start(outgoing).recipient();
     let age = Duration::from_nanos(machine_clock_ns().saturating_sub(hello.clock_began_ns));
     let wheel = Rc::new(Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now)));
-    let host = Rc::new(Host {
+    let host = Rc::new_cyclic(|this| Host {
+        key: hello.spec.key,
         wheel: Rc::clone(&wheel),
+        control: control.clone(),
         node: RefCell::default(),
         readers: RefCell::default(),
         outboxes,
         has_ended: Cell::new(false),
+        #[cfg(feature = "testing")]
+        fail_points,
+        this: this.clone(),
     });
     let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
     let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, Gate::default()).start();
@@ -137,11 +146,16 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
 
 /// What the process does for its one node.
 struct Host {
+    key: NodeKey,
     wheel: Rc<Wheel<()>>,
+    control: Recipient<FromNode>,
     node: RefCell<Option<Addr<NodeActor>>>,
     readers: RefCell<BTreeMap<End, AbortHandle>>,
     outboxes: RefCell<Vec<Weak<Outbox>>>,
     has_ended: Cell<bool>,
+    #[cfg(feature = "testing")]
+    fail_points: super::fail_point::FailPoints,
+    this: Weak<Self>,
 }
 
 impl Host {
@@ -152,11 +166,10 @@ impl Host {
                 self.tell(NodeMail::Control(message, None));
                 continue;
             };
-            let Some(end) = incoming.descriptor() else {
-                return tracing::error!("a link has come without its descriptor");
-            };
-            if let Err(error) = self.link(link, role, message, end) {
-                return tracing::error!(%error, "a link cannot be used");
+            let end = incoming.descriptor().ok_or_else(|| io::Error::other("no descriptor has come with it"));
+            if let Err(error) = end.and_then(|end| self.link(link, role, message, end)) {
+                tracing::error!(%error, link = link.0, "a link cannot be used");
+                self.control.do_send(FromNode { from: self.key, message: ControlUp::LinkFailed { link } });
             }
         }
     }
@@ -174,6 +187,12 @@ impl Host {
             node.do_send(NodeMail::Control(message, Some(address)));
             let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient()));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
+            actix_rt::spawn(async move {
+                // A reader that panics is a bug of ours. The node must not go on deaf.
+                if reader.await.is_err_and(|error| error.is_panic()) {
+                    std::process::exit(PANICKED);
+                }
+            });
         }
         Ok(())
     }
@@ -181,6 +200,19 @@ impl Host {
     fn tell(&self, mail: NodeMail) {
         if let Some(node) = &*self.node.borrow() {
             node.do_send(mail);
+        }
+    }
+
+    /// Waits until nothing that was sent is left in this process.
+    #[cfg(feature = "testing")]
+    async fn all_is_written(&self) {
+        // What was sent is put into the outboxes by actors, in this turn or the next.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+        let has_left = |outbox: &Weak<Outbox>| outbox.upgrade().is_none_or(|outbox| outbox.is_empty());
+        while !self.outboxes.borrow().iter().all(has_left) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
@@ -213,6 +245,24 @@ impl NodeHost for Host {
                 Err(_) => std::process::exit(PANICKED),
             }
         });
+    }
+
+    #[cfg(feature = "testing")]
+    fn before(&self, _: NodeKey, input: &NodeInput) {
+        self.fail_points.before(input);
+    }
+
+    #[cfg(feature = "testing")]
+    fn after(&self, _: NodeKey) {
+        let later = self.fail_points.after();
+        if !later.is_empty()
+            && let Some(host) = self.this.upgrade()
+        {
+            actix_rt::spawn(async move {
+                host.all_is_written().await;
+                later.into_iter().for_each(super::fail_point::Action::perform);
+            });
+        }
     }
 
     /// The process ends when what the node has sent is written.
