@@ -6,6 +6,10 @@
 
 #[path = "process/basics.rs"]
 mod basics;
+#[path = "process/commands.rs"]
+mod commands;
+#[path = "process/crashes.rs"]
+mod crashes;
 #[path = "process/dialogues.rs"]
 mod dialogues;
 #[path = "process/harness.rs"]

@@ -120,6 +120,9 @@ fn live_with_few_descriptors(mut program: Program, first: &str, descriptors: i32
     }
     assert_eq!(ask(&mut program, "pingall"), "Ok: -1");
     assert_eq!(ask(&mut program, "kill 1"), "Ok");
+    if created == 0 {
+        return assert_eq!(program.end().code, Some(0), "{descriptors}"); // The first one takes one less to start.
+    }
     // Its descriptors are closed a moment after its end.
     until("there is room for one", || ask(&mut program, "create 1").starts_with("Ok: "));
     assert_eq!(ask(&mut program, "exec 1 a"), "Ok:1: 'a' not found");
@@ -179,7 +182,7 @@ fn a_program_that_cannot_be_a_node_is_an_error_of_create() {
         let empty = file("empty", "");
         // A frame of 8 bytes: the version of the format, a string of 6 bytes.
         let other = file("other", "#!/bin/sh\nprintf '\\000\\000\\000\\010\\001\\006others' >&0\nexec sleep 1000\n");
-        let babbler = file("babbler", "#!/bin/sh\nyes nonsense >&0\n");
+        let babbler = file("babbler", "#!/bin/sh\nyes nonsense >&0 2>/dev/null\n");
         let silent = file("silent", "#!/bin/sh\nexec sleep 1000\n");
         let cases: [(&Path, &[&str]); 8] = [
             (&directory.path().join("missing"), &["No such file"]),
@@ -203,8 +206,8 @@ fn a_program_that_cannot_be_a_node_is_an_error_of_create() {
 fn is_refused(program: &Path, texts: &[&str]) {
     let tree = tree_with(program);
     let begun = Instant::now();
-    for line in ["create 1", "create 1"] {
-        let reply = say(&tree, line);
+    for _ in 0..if texts[0].contains("does not answer") { 1 } else { 2 } {
+        let reply = say(&tree, "create 1");
         let is_clear = texts.iter().any(|text| reply.contains(text));
         assert!(reply.starts_with("Error: ") && is_clear, "{}: {reply}", program.display());
         assert!(!reply.contains('\n'));
