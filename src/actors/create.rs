@@ -31,6 +31,8 @@ pub(super) struct Creation {
     pub(super) key: NodeKey,
     pid: u64,
     pub(super) link: LinkId,
+    /// It was stopped, from outside: nobody can type that before it exists.
+    pub(super) stopped: bool,
     deadline: Nanos,
 }
 
@@ -54,6 +56,7 @@ impl ControlNode {
                     key,
                     pid: 0,
                     link: LinkId(0),
+                    stopped: false,
                     deadline: Nanos::MAX,
                 };
                 self.creations.insert(op, creation);
@@ -80,7 +83,7 @@ impl ControlNode {
         }
     }
 
-    fn creation_of(&self, key: NodeKey) -> Option<u64> {
+    pub(super) fn creation_of(&self, key: NodeKey) -> Option<u64> {
         self.creations.iter().find(|(_, creation)| creation.key == key).map(|(&op, _)| op)
     }
 
@@ -174,6 +177,9 @@ impl ControlNode {
         let Some(creation) = self.creations.get(&op) else { return };
         if creation.deadline == at && matches!(creation.stage, Stage::Linking | Stage::Asking) {
             let parent = creation.place.parent;
+            if creation.stopped || parent == CONTROL {
+                return self.end_creation(op, newborn_is_silent());
+            }
             self.mark_silent(parent);
             self.end_creation(op, Refusal::ParentUnavailable);
         }
@@ -182,7 +188,7 @@ impl ControlNode {
     /// The node is linked and answers: it exists.
     pub(super) fn finish_creation(&mut self, op: u64) {
         let Some(creation) = self.creations.remove(&op) else { return };
-        let Creation { id, place, key, pid, link, .. } = creation;
+        let Creation { id, place, key, pid, link, stopped, .. } = creation;
         self.newborn.remove(&id);
         if self.registry.get(id).is_some() {
             self.fail_execs(id);
@@ -196,12 +202,15 @@ impl ControlNode {
             key,
             pid,
             life: Life::Up,
-            stopped: false,
+            stopped,
             uplink: link,
             last_sign: self.now,
             reported,
             work: None,
         });
+        if stopped {
+            self.registry.stopped.insert(id);
+        }
         self.answer(op, Outcome::Created { pid });
         if reported {
             self.has_returned(id);
@@ -258,4 +267,9 @@ impl ControlNode {
             self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
         }
     }
+}
+
+/// Somebody has stopped it before it existed: that is not its parent's fault.
+pub(super) fn newborn_is_silent() -> Refusal {
+    Refusal::Other("the new node does not answer".to_owned())
 }

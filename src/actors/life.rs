@@ -52,6 +52,11 @@ impl ControlNode {
             entry.stopped = true;
             self.registry.stopped.insert(key.id);
         }
+        if let Some(op) = self.creation_of(key)
+            && let Some(creation) = self.creations.get_mut(&op)
+        {
+            creation.stopped = true;
+        }
         self.answer_strikes(key, |strike| matches!(strike, Strike::Pause).then_some(Outcome::Done));
     }
 
@@ -67,6 +72,11 @@ impl ControlNode {
     }
 
     fn goes_on(&mut self, key: NodeKey) {
+        if let Some(op) = self.creation_of(key)
+            && let Some(creation) = self.creations.get_mut(&op)
+        {
+            creation.stopped = false;
+        }
         if let Some(entry) = self.registry.of(key) {
             entry.stopped = false;
             self.registry.stopped.remove(&key.id);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Due};
-use super::create::Stage as CreateStage;
+use super::create::{Stage as CreateStage, newborn_is_silent};
 use super::message::{ControlDown, LinkId, Nanos, NodeKey};
 use super::registry::Life;
 use crate::commands::Refusal;
@@ -297,6 +297,9 @@ impl ControlNode {
 
     fn relink_timed_out(&mut self, op: u64) {
         let Some(relink) = self.relinks.get(&op) else { return };
+        if relink.stage == Stage::Preparing && self.creations.get(&op).is_some_and(|creation| creation.stopped) {
+            return self.refuse_relink(op, newborn_is_silent());
+        }
         let (subject, reached, stage) = (relink.subject, relink.reached, relink.stage);
         let silent = if stage == Stage::Asking { relink.awaited.clone() } else { self.silent_ends(relink) };
         let in_the_way = silent.union(&relink.blocked).next().copied();
