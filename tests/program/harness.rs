@@ -67,6 +67,11 @@ impl Program {
         self.input.as_mut().expect("the input is open").write_all(text.as_ref()).expect("the program reads");
     }
 
+    /// Types text to a program that may not read it any more.
+    pub fn write_unless_ended(&mut self, text: impl AsRef<[u8]>) {
+        let _ = self.input.as_mut().expect("the input is open").write_all(text.as_ref());
+    }
+
     /// Writes on a thread of its own, and closes the input behind it. That the program ends earlier is no error.
     pub fn write_behind(&mut self, text: Vec<u8>) {
         let mut input = self.input.take().expect("the input is open");
@@ -99,8 +104,12 @@ impl Program {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id() as i32).expect("a process has a pid");
-        kill_process(pid, signal).expect("the program is there");
+        kill_process(self.pid(), signal).expect("the program is there");
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// The most memory that it ever held, in bytes.

@@ -125,7 +125,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     let host = Rc::new_cyclic(|this| Host {
         key: hello.spec.key,
         wheel: Rc::clone(&wheel),
-        control: control.clone(),
+        control: RefCell::new(Some(control.clone())),
         node: RefCell::default(),
         way_up: Rc::default(),
         readers: RefCell::default(),
@@ -149,7 +149,8 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
 struct Host {
     key: NodeKey,
     wheel: Rc<Wheel<()>>,
-    control: Recipient<FromNode>,
+    /// Until the node ends: its outbox is watched then.
+    control: RefCell<Option<Recipient<FromNode>>>,
     node: RefCell<Option<Addr<NodeActor>>>,
     way_up: Rc<WayUp>,
     readers: RefCell<BTreeMap<End, AbortHandle>>,
@@ -171,7 +172,7 @@ impl Host {
             let end = incoming.descriptor().ok_or_else(|| io::Error::other("no descriptor has come with it"));
             if let Err(error) = end.and_then(|end| self.link(link, role, message, end)) {
                 tracing::error!(%error, link = link.0, "a link cannot be used");
-                self.control.do_send(FromNode { from: self.key, message: ControlUp::LinkFailed { link } });
+                self.report(ControlUp::LinkFailed { link });
             }
         }
     }
@@ -200,6 +201,12 @@ impl Host {
             });
         }
         Ok(())
+    }
+
+    fn report(&self, message: ControlUp) {
+        if let Some(control) = &*self.control.borrow() {
+            control.do_send(FromNode { from: self.key, message });
+        }
     }
 
     fn tell(&self, mail: NodeMail) {
@@ -273,6 +280,7 @@ impl NodeHost for Host {
     /// The process ends when what the node has sent is written.
     fn ended(&self, _: NodeKey) {
         self.node.borrow_mut().take();
+        self.control.borrow_mut().take();
         if self.has_ended.replace(true) {
             return;
         }
