@@ -2,7 +2,9 @@
 //!
 //! Only with the feature `testing`.
 
+pub mod many;
 pub mod oracle;
+mod outside;
 pub mod raw;
 pub mod runner;
 pub mod script;
