@@ -145,7 +145,7 @@ impl Lanes {
 
     fn write_names(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut line = format!("{:>12}  ", "ms");
-        for node in self.from_left() {
+        for node in self.left_to_right() {
             line += &format!("{node:<width$}", width = self.lane_width);
         }
         if !self.shared.is_empty() {
@@ -154,7 +154,7 @@ impl Lanes {
         writeln!(out, "{}", line.trim_end())
     }
 
-    fn from_left(&self) -> Vec<NodeId> {
+    fn left_to_right(&self) -> Vec<NodeId> {
         let mut nodes: Vec<(usize, NodeId)> = self.own.iter().map(|(node, (at, _))| (*at, *node)).collect();
         nodes.sort_unstable();
         nodes.into_iter().map(|(_, node)| node).collect()

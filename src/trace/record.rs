@@ -195,7 +195,7 @@ mod tests {
                 2,
                 6,
                 LinkId(7),
-                &Envelope::Ping { route: crate::topology::Route::default(), to: key(6), nonce: 3 },
+                &Envelope::Ping { route: crate::topology::Route::Only, to: key(6), nonce: 3 },
             );
         }
         file.write_to(paper.clone());
