@@ -98,3 +98,36 @@ pub fn named_script() -> Result<Option<Script>, String> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     text.parse().map(Some).map_err(|error| format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::oracle::{Commands, Topology};
+    use crate::testing::script::script;
+
+    #[test]
+    fn a_script_that_fails_is_made_small_and_can_be_run_again() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = folder.path().to_owned();
+        let many = Many { at_once: 2, cases: 128, seed: 7, replay: "cargo test --test it", folder: folder.clone() };
+        let has_pingall = |script: &Script| script.steps.iter().any(|step| step.text == "pingall");
+        let test = |script: &Script| if has_pingall(script) { Err("it asks everybody".to_owned()) } else { Ok(()) };
+        let error = many.check(|| script(Topology::Tree, Commands::Sum), test).expect_err("some scripts ask");
+        let path = folder.join("failed-7-0.txt");
+        assert!(error.contains(&format!("{SCRIPT}={} cargo test --test it", path.display())), "{error}");
+        let written: Script = std::fs::read_to_string(path).expect("it was written").parse().expect("a script");
+        assert!(has_pingall(&written) && written.steps.len() == 1 && error.contains(&written.to_string()), "{error}");
+    }
+
+    #[test]
+    fn what_never_fails_is_right() {
+        let many = Many { at_once: 3, cases: 9, seed: 7, replay: "", folder: PathBuf::new() };
+        let tried = std::sync::atomic::AtomicU32::new(0);
+        let count = |_: &Script| {
+            tried.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        };
+        assert_eq!(many.check(|| script(Topology::Tree, Commands::Sum), count), Ok(()));
+        assert!(tried.into_inner() >= 9);
+    }
+}
