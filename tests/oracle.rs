@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use nodetree::testing::many::{Many, named_script};
-use nodetree::testing::oracle::{Commands, Event, Happened, Summary, Topology};
+use nodetree::testing::oracle::{Action, Commands, Event, Happened, Summary, Topology};
 use nodetree::testing::runner::{Setup, judged, record, run};
 use nodetree::testing::script::{Script, fault_free_script, script, struck_script};
+use nodetree::trace::{self, What};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
@@ -77,15 +78,19 @@ struct Sum {
     leniently: u64,
     not_judged: u64,
     strikes: usize,
+    /// How long it took until a death by a signal from outside was known.
+    known_us: Vec<u64>,
 }
 
 impl Sum {
-    fn add(&mut self, summary: &Summary, strikes: usize) {
+    fn add(&mut self, Judged { summary, strikes, known_us }: Judged) {
         self.scripts += 1;
         self.exactly += summary.judged_exactly;
         self.leniently += summary.judged_leniently;
         self.not_judged += summary.not_judged;
         self.strikes += strikes;
+        self.known_us.extend(known_us);
+        self.known_us.sort_unstable();
     }
 }
 
@@ -97,13 +102,33 @@ fn is_strike(event: &Event) -> bool {
     matches!(event.what, Happened::Outside { .. })
 }
 
-/// Gives back how often a node was struck from outside.
-fn judge_processes(script: &Script) -> Result<(Summary, usize), String> {
+struct Judged {
+    summary: Summary,
+    /// How often a node was struck from outside.
+    strikes: usize,
+    known_us: Vec<u64>,
+}
+
+/// From each kill from outside to the next end of that node; none where it had ended already.
+fn known_us(history: &[Event], trace: &[trace::Event]) -> Vec<u64> {
+    let kills = history.iter().filter_map(|event| match event.what {
+        Happened::Outside { action: Action::Kill, id } => Some((event.at_us, id)),
+        _ => None,
+    });
+    let end_after = |(struck_us, id)| {
+        let ends = trace.iter().filter(|event| matches!(event.what, What::Ended { node, .. } if node == id));
+        ends.map(|event| event.at_ns / 1000).find(|at_us| *at_us >= struck_us).map(|at_us| at_us - struck_us)
+    };
+    kills.filter_map(end_after).collect()
+}
+
+fn judge_processes(script: &Script) -> Result<Judged, String> {
     let setup = processes();
-    let (history, _) = record(&setup, script).map_err(|error| error.to_string())?;
+    let (history, events) = record(&setup, script).map_err(|error| error.to_string())?;
     let told = |error| format!("{error}\n{}", history.iter().map(|event| format!("{event:?}\n")).collect::<String>());
     let summary = judged(&setup, script, &history).map_err(told)?;
-    Ok((summary, history.iter().filter(|event| is_strike(event)).count()))
+    let strikes = history.iter().filter(|event| is_strike(event)).count();
+    Ok(Judged { summary, strikes, known_us: known_us(&history, &events) })
 }
 
 /// Real processes, real signals, some of them from outside, several systems at once. More of them, and others:
@@ -119,12 +144,17 @@ fn systems_of_processes_do_what_the_oracle_allows() {
     };
     let sum = Mutex::new(Sum::default());
     let checked = many.check(any_real_script, |script| {
-        let (summary, strikes) = judge_processes(script)?;
-        sum.lock().map_err(|error| error.to_string())?.add(&summary, strikes);
+        let judged = judge_processes(script)?;
+        sum.lock().map_err(|error| error.to_string())?.add(judged);
         Ok(())
     });
     let sum = sum.into_inner().expect("nobody panics with it");
-    println!("{sum:?}");
+    let known = |share: usize| sum.known_us.get(sum.known_us.len() * share / 100);
+    println!("deaths from outside known after {:?} us (median), {:?} us (p95)", known(50), known(95));
+    println!(
+        "{} scripts, {} replies exactly, {} leniently, {} strikes",
+        sum.scripts, sum.exactly, sum.leniently, sum.strikes
+    );
     if let Err(error) = checked {
         panic!("{error}\n{sum:?}");
     }
@@ -150,11 +180,11 @@ wait 700\nping 10\nexec 10 x 2\nexec 10 x\ntree\n";
 fn a_script_of_a_file_does_what_the_oracle_allows() {
     let script = named_script().expect("a script").unwrap_or_else(|| STRUCK.parse().expect("a script"));
     match judge_processes(&script) {
-        Ok((summary, strikes)) => {
+        Ok(Judged { summary, strikes, known_us }) => {
             let wanted = script.steps.iter().filter(|step| step.outside().is_some()).count();
             assert!(summary.judged_exactly > 0 && strikes <= wanted, "{summary:?}");
             if script.to_string() == STRUCK {
-                assert_eq!((strikes, summary.not_judged), (3, 0), "{summary:?}");
+                assert_eq!((strikes, known_us.len(), summary.not_judged), (3, 1, 0), "{summary:?}");
                 assert!(summary.judged_exactly >= 10, "{summary:?}");
             }
         }
