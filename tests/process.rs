@@ -12,8 +12,12 @@ mod commands;
 mod crashes;
 #[path = "process/dialogues.rs"]
 mod dialogues;
+#[path = "process/floods.rs"]
+mod floods;
 #[path = "process/harness.rs"]
 mod harness;
+#[path = "process/kills.rs"]
+mod kills;
 #[path = "process/limits.rs"]
 mod limits;
 #[path = "program/harness.rs"]
@@ -21,7 +25,11 @@ mod limits;
 mod program;
 #[path = "common/sandbox.rs"]
 mod sandbox;
+#[path = "process/scale.rs"]
+mod scale;
 #[path = "process/stops.rs"]
 mod stops;
+#[path = "process/streams.rs"]
+mod streams;
 #[path = "process/strikes.rs"]
 mod strikes;

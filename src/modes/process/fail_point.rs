@@ -104,7 +104,9 @@ impl Action {
             Self::Signal(signal) => {
                 // The runtime's handler takes the first SIGSEGV for a fault that comes again, and puts itself away.
                 let times = if signal == Signal::SEGV { 2 } else { 1 };
-                (0..times).for_each(|_| drop(kill_process(getpid(), signal)));
+                for _ in 0..times {
+                    let _ = kill_process(getpid(), signal);
+                }
             }
             Self::Abort => std::process::abort(),
             Self::Panic => panic!("a fail point"),
