@@ -5,22 +5,21 @@
 //! bounded crossbeam channel. The actor at the top stands for the control node, those below it for the nodes.
 //! Rounds of ours and of the baseline take turns; each figure is the median of its rounds.
 
-use std::error::Error;
-use std::io::{self, Write};
+#[allow(dead_code, reason = "each benchmark uses its part of it")]
+mod table;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, System};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nodetree::{Command, Dictionary, Mode, NodeTree, Reply};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, rate};
 
 /// How many commands may be on their way in either system.
 const CAPACITY: usize = 1 << 16;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -30,9 +29,8 @@ struct Size {
     pipelined: usize,
 }
 
-/// `cargo bench` measures; without its flag (`cargo test --benches`) everything runs once, for a moment.
 fn size() -> Size {
-    if std::env::args().any(|argument| argument == "--bench") {
+    if is_measured() {
         Size { rounds: 15, one_by_one: 10_000, pipelined: 100_000 }
     } else {
         Size { rounds: 1, one_by_one: 100, pipelined: 1_000 }
@@ -40,53 +38,12 @@ fn size() -> Size {
 }
 
 fn main() -> Outcome<()> {
-    let all = sched_getaffinity(None)?;
-    let first = (0..CpuSet::MAX_CPU).find(|&core| all.is_set(core)).ok_or("there is no core to run on")?;
-    let mut one = CpuSet::new();
-    one.set(first);
-    let mut out = io::stdout().lock();
-    for (title, cores) in [("one core", one), ("all cores", all)] {
-        // Threads that are started from here on run where this one does.
-        sched_setaffinity(None, &cores)?;
-        writeln!(out, "{title:<34}{:>14}{:>14}{:>8}   goal", "ours", "baseline", "ratio")?;
-        for row in [latency(1)?, latency(8)?, pipelined(1)?, pipelined(8)?, simulated()?] {
-            writeln!(out, "{row}")?;
+    table::print(|print| {
+        for measure in [|| latency(1), || latency(8), || pipelined(1), || pipelined(8), simulated] {
+            print(measure()?)?;
         }
-    }
-    Ok(())
-}
-
-/// One line of the table.
-struct Row {
-    what: String,
-    unit: &'static str,
-    ours: f64,
-    baseline: f64,
-    goal: Goal,
-}
-
-#[derive(Clone, Copy)]
-enum Goal {
-    /// At most so many times the baseline.
-    Ratio(f64),
-    /// At least so much.
-    Rate(f64),
-    None,
-}
-
-impl std::fmt::Display for Row {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, unit, ours, baseline, goal } = self;
-        // More is better for a rate, less for a time: above 1 ours costs more.
-        let ratio = if unit.ends_with("/s") { baseline / ours } else { ours / baseline };
-        write!(f, "{what:<34}{ours:>9.0} {unit:<4}{baseline:>9.0} {unit:<4}{ratio:>8.2}")?;
-        let (goal, met) = match goal {
-            Goal::Ratio(most) => (format!("ratio ≤ {most}"), ratio <= *most),
-            Goal::Rate(least) => (format!("≥ {least} {unit}"), ours >= least),
-            Goal::None => return Ok(()),
-        };
-        write!(f, "   {goal}: {}", if met { "met" } else { "not met" })
-    }
+        Ok(())
+    })
 }
 
 /// One exec after the other: from the submission until the reply is there.
@@ -95,24 +52,28 @@ fn latency(depth: usize) -> Outcome<Row> {
     let time = |each: &mut dyn FnMut() -> Outcome<()>| -> Outcome<f64> {
         let start = Instant::now();
         (0..size.one_by_one).try_for_each(|_| each())?;
-        Ok(nanos_each(start.elapsed(), size.one_by_one))
+        Ok(start.elapsed().as_secs_f64() / size.one_by_one as f64)
     };
-    let (ours, baseline) = in_turns(
-        || time(&mut || ours.submit().and_then(|()| ours.receive())),
-        || time(&mut || bare.submit().and_then(|()| bare.receive())),
+    let figures = in_turns(
+        size.rounds,
+        [&mut || time(&mut || ours.submit().and_then(|()| ours.receive())), &mut || {
+            time(&mut || bare.submit().and_then(|()| bare.receive()))
+        }],
     )?;
-    Ok(Row { what: format!("exec at depth {depth}, one by one"), unit: "ns", ours, baseline, goal: Goal::Ratio(3.0) })
+    Ok(row(format!("exec at depth {depth}, one by one"), Unit::Time, &figures, Goal::Ratio(3.0)))
 }
 
 /// One thread submits without waiting for replies, another takes them.
 fn pipelined(depth: usize) -> Outcome<Row> {
     let (ours, bare, size) = (Ours::start(Mode::Threads, depth)?, Bare::start(depth)?, size());
-    let (ours, baseline) = in_turns(
-        || rate(size.pipelined, || ours.submit(), || ours.receive()),
-        || rate(size.pipelined, || bare.submit(), || bare.receive()),
+    let figures = in_turns(
+        size.rounds,
+        [&mut || through(size.pipelined, || ours.submit(), || ours.receive()), &mut || {
+            through(size.pipelined, || bare.submit(), || bare.receive())
+        }],
     )?;
-    let goal = if depth == 1 { Goal::Rate(400_000.0) } else { Goal::None };
-    Ok(Row { what: format!("exec at depth {depth}, pipelined"), unit: "/s", ours, baseline, goal })
+    let goal = if depth == 1 { Goal::Least(400_000.0) } else { Goal::None };
+    Ok(row(format!("exec at depth {depth}, pipelined"), Unit::PerSecond, &figures, goal))
 }
 
 /// Envelopes in virtual time, with neither trace nor codec; the baseline is what the bare chain delivers.
@@ -121,7 +82,7 @@ fn simulated() -> Outcome<Row> {
     let (bare, size) = (Bare::start(DEPTH)?, size());
     let ours = Ours::build(Mode::Simulated, DEPTH)?;
     let commands = size.pipelined / 10;
-    let measure = || {
+    let mut measure = || {
         let (start, before) = (Instant::now(), ours.delivered());
         let execs = (0..commands).map(|_| load(DEPTH));
         let tickets = ours.submit_all(execs)?;
@@ -131,33 +92,17 @@ fn simulated() -> Outcome<Row> {
         Ok(rate)
     };
     let hops = (2 * DEPTH) as f64;
-    let (ours, baseline) = in_turns(measure, || Ok(hops * rate(size.pipelined, || bare.submit(), || bare.receive())?))?;
-    Ok(Row { what: "simulated, envelopes".to_owned(), unit: "/s", ours, baseline, goal: Goal::Rate(500_000.0) })
+    let mut bare = || Ok(hops * through(size.pipelined, || bare.submit(), || bare.receive())?);
+    let figures = in_turns(size.rounds, [&mut measure, &mut bare])?;
+    Ok(row("simulated, envelopes".to_owned(), Unit::PerSecond, &figures, Goal::Least(500_000.0)))
 }
 
-/// The medians of both, which take turns; the first round of each only warms up.
-fn in_turns(mut ours: impl FnMut() -> Outcome<f64>, mut baseline: impl FnMut() -> Outcome<f64>) -> Outcome<(f64, f64)> {
-    let (mut of_ours, mut of_baseline) = (Vec::new(), Vec::new());
-    for round in 0..=size().rounds {
-        let (one, other) = (ours()?, baseline()?);
-        if round > 0 {
-            of_ours.push(one);
-            of_baseline.push(other);
-        }
-    }
-    Ok((median(of_ours), median(of_baseline)))
+fn row(what: String, unit: Unit, [ours, bare]: &[Vec<f64>; 2], goal: Goal) -> Row {
+    Row { what, unit, ours: median(ours), baseline: Some(("bare actors", median(bare))), goal }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-fn nanos_each(time: Duration, count: usize) -> f64 {
-    time.as_secs_f64() * 1e9 / count as f64
-}
-
-fn rate(
+/// Submits on one thread and receives on another; how many a second go through.
+fn through(
     count: usize,
     submit: impl Fn() -> Outcome<()> + Sync,
     mut receive: impl FnMut() -> Outcome<()>,
@@ -167,7 +112,7 @@ fn rate(
         let source = scope.spawn(|| (0..count).try_for_each(|_| submit()).map_err(|error| error.to_string()));
         (0..count).try_for_each(|_| receive())?;
         source.join().map_err(|_| "the source panicked")??;
-        Ok(count as f64 / start.elapsed().as_secs_f64())
+        Ok(rate(count, start.elapsed()))
     })
 }
 

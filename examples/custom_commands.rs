@@ -1,6 +1,8 @@
-//! A command set of one's own: each node keeps numbers and swaps them if they are what the asker thinks.
+//! A command set of one's own, in all three modes: each node keeps numbers and swaps them if they are what the asker
+//! thinks.
 
 use nodetree::command_sets::{Progress, Request, RequestError, Turn};
+use nodetree::modes::process::serve_if_node;
 use nodetree::{CommandSet, Mode, NodeTree};
 use std::{collections::BTreeMap, fmt};
 
@@ -41,7 +43,17 @@ impl CommandSet for Swaps {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let tree = NodeTree::<Swaps>::builder().mode(Mode::Simulated).seed(1).start()?;
+    // In process mode the nodes run this program, too: there this call does not return.
+    serve_if_node::<Swaps>();
+    for mode in [Mode::Simulated, Mode::Threads, Mode::Process] {
+        let swaps = compare_with_a_model(mode)?;
+        println!("{mode}: {swaps} answers, all as those of a model");
+    }
+    Ok(())
+}
+
+fn compare_with_a_model(mode: Mode) -> Result<usize, Box<dyn std::error::Error>> {
+    let tree = NodeTree::<Swaps>::builder().mode(mode).seed(1).start()?;
     tree.submit_lines(["create 0", "create 1 0", "create 2 1"])?;
     let mut model = BTreeMap::new();
     for step in 0..600_i64 {
@@ -55,5 +67,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(tree.line(&format!("exec {id} {name} {old} {new}"))?, format!("Ok:{id}: {number}"));
         *number = if *number == old { new } else { *number };
     }
-    Ok(())
+    Ok(600)
 }

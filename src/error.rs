@@ -50,8 +50,9 @@ pub enum StartError {
 /// Why a command was not submitted. It has had no effect and gets no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// As many commands as the capacity allows are in flight or unread; only the `try_` forms say so, others wait.
-    #[error("{0} commands are in flight or unread")]
+    /// As many commands as the capacity allows are in flight or unread, or half as many ask the same node; only the
+    /// `try_` forms say so, others wait.
+    #[error("there is no room: at most {0} commands may be in flight or unread, and half as many of one node")]
     Full(usize),
     /// The request, or a part of it, is longer than a message may be: the caller's fault.
     #[error("a message of {bytes} bytes, more than {limit}")]

@@ -133,11 +133,16 @@ fn everything_that_a_trace_can_tell_is_in_these() {
             What::Noticed { .. } => "noticed",
             What::Started { .. } => "started",
             What::Ended { .. } => "ended",
+            What::Stopped { .. } => "stopped",
+            What::Continued { .. } => "continued",
             What::Linked { .. } => "linked",
-            What::Delivered { .. } => "delivered",
+            What::Sent(_) => "sent",
+            What::Delivered(_) => "delivered",
         });
     }
-    let expected = ["answered", "delivered", "ended", "linked", "noticed", "started", "submitted"];
+    // Nothing is only sent: here everything is seen where it arrives.
+    let expected =
+        ["answered", "continued", "delivered", "ended", "linked", "noticed", "started", "stopped", "submitted"];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }
 

@@ -273,3 +273,22 @@ fn a_stream_to_a_stopped_node_is_given_up_and_the_next_command_works() {
         assert_eq!(tree.line("exec 1 2 40 2").expect("a reply"), "Ok:1: 42", "{mode}");
     }
 }
+
+#[test]
+fn a_silent_node_does_not_use_up_the_room_of_the_others() {
+    let builder = NodeTree::<Dictionary>::builder().mode(Mode::Threads).capacity(100);
+    let tree = builder.reply_timeout(Duration::from_secs(3600)).start().unwrap();
+    for line in ["create 1", "create 2", "pause 1"] {
+        assert!(tree.line(line).unwrap().starts_with("Ok"));
+    }
+    let save = |id| Command::Exec { id, request: Ok(Dictionary::save("x", 5)) };
+    let taken = (0..100).take_while(|_| tree.try_submit(save(1)).is_ok()).count();
+    assert_eq!(taken, 50);
+    assert_eq!(tree.try_submit(Command::Ping { id: 1 }), Err(SubmitError::Full(100)));
+    for _ in 0..1_000 {
+        assert_eq!(tree.call(save(2)).unwrap().to_string(), "Ok:2");
+    }
+    assert_eq!(tree.line("resume 1").unwrap(), "Ok");
+    tree.settle().unwrap();
+    assert_eq!(tree.line("ping 1").unwrap(), "Ok: 1", "what was given back can be taken again");
+}

@@ -1,9 +1,10 @@
 //! A computing node as a pure state machine: an input and the time come in, effects go out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::execution::{Execution, LongJob, LongResult};
-use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role};
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
+use super::node_marker::Visit;
 use super::node_wave::Waves;
 use super::session::SessionConfig;
 use crate::command_sets::Executor;
@@ -53,26 +54,23 @@ struct Child {
 /// knows the addresses behind them.
 pub struct ComputingNode {
     key: NodeKey,
+    /// Every link that is not closed, whether it is used or not, and which of its ends the other one has.
+    pub(super) links: BTreeMap<LinkId, Side>,
     parent: Option<LinkId>,
     children: BTreeMap<NodeId, Child>,
-    child_links: BTreeMap<LinkId, NodeId>,
+    pub(super) child_links: BTreeMap<LinkId, NodeId>,
     standby: Vec<(LinkId, Role)>,
     greeted: Vec<LinkId>,
-    visit: Option<Visit>,
-    draining: Option<(u64, LinkId)>,
+    pub(super) visit: Option<Visit>,
+    pub(super) draining: Option<(u64, LinkId)>,
+    /// How often somebody below has spoken for somebody else.
+    claims: u64,
     execution: Execution,
     waves: Waves,
     beat_period_ns: Nanos,
     next_beat: Nanos,
     wake_at: Nanos,
-    effects: Vec<NodeEffect>,
-}
-
-/// A marker that visits the links below before it goes back.
-struct Visit {
-    epoch: u64,
-    back_to: LinkId,
-    awaited: BTreeSet<LinkId>,
+    pub(super) effects: Vec<NodeEffect>,
 }
 
 impl ComputingNode {
@@ -80,6 +78,7 @@ impl ComputingNode {
     pub fn new(now: Nanos, spec: &NodeSpec, executor: Box<dyn Executor>) -> Self {
         let mut node = Self {
             key: spec.key,
+            links: BTreeMap::new(),
             parent: None,
             children: BTreeMap::new(),
             child_links: BTreeMap::new(),
@@ -87,6 +86,7 @@ impl ComputingNode {
             greeted: Vec::new(),
             visit: None,
             draining: None,
+            claims: 0,
             execution: Execution::new(executor, node_session(spec.lossy_links)),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
@@ -156,6 +156,12 @@ impl ComputingNode {
     }
 
     fn on_envelope(&mut self, now: Nanos, link: LinkId, envelope: Envelope) {
+        match self.links.get(&link) {
+            // Over a link that is closed comes what was on its way; it is repeated where it is wanted.
+            None if envelope != Envelope::Greeting => return,
+            Some(&side) if !envelope.may_come_from(side) => return self.on_wrong(link, &envelope),
+            _ => {}
+        }
         match envelope {
             Envelope::Greeting => self.on_greeting(link),
             Envelope::Request { mut route, to, packet } => match self.next_hop(&mut route, to) {
@@ -171,15 +177,37 @@ impl ComputingNode {
             Envelope::Wave { wave, deadline_ns, step_ns } => self.on_wave(wave, deadline_ns, step_ns),
             Envelope::WaveReply { wave, missing, last } => {
                 let Some(child) = self.child_links.get(&link).copied() else { return };
+                if self.waves.is_too_much(wave, missing.len()) {
+                    return self.on_wrong(link, &Envelope::WaveReply { wave, missing: Vec::new(), last });
+                }
                 if let Some((wave, missing)) = self.waves.answered(wave, child, missing, last) {
                     self.answer_wave(wave, missing);
                 }
             }
             Envelope::Marker { epoch, through } => self.on_marker(link, epoch, through),
+            Envelope::Reply { from, .. } | Envelope::Pong { from, .. } if from.id == self.key.id => {
+                self.on_claim(link, &envelope);
+            }
+            Envelope::ChildGone { link: gone, .. } if self.links.contains_key(&gone) => self.on_claim(link, &envelope),
             up @ (Envelope::Reply { .. }
             | Envelope::Pong { .. }
             | Envelope::ChildGone { .. }
             | Envelope::Unroutable { .. }) => self.send_up(up),
+        }
+    }
+
+    /// No node of ours sends this this way, and none would have passed it on: whoever is there is not to be believed.
+    fn on_wrong(&mut self, link: LinkId, envelope: &Envelope) {
+        tracing::error!(node = self.key.id, link = link.0, %envelope, "a link is closed: this must not come over it");
+        self.on_closed(link);
+    }
+
+    /// Somebody below speaks for us. It may have passed through others, so the link is not to blame.
+    fn on_claim(&mut self, link: LinkId, envelope: &Envelope) {
+        self.claims += 1;
+        if self.claims.is_power_of_two() {
+            let (node, link, claims) = (self.key.id, link.0, self.claims);
+            tracing::error!(node, link, claims, %envelope, "dropped: somebody below speaks for this node");
         }
     }
 
@@ -251,6 +279,7 @@ impl ComputingNode {
     }
 
     fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
+        self.links.insert(link, if role == Role::Parent { Side::Upper } else { Side::Lower });
         self.standby.push((link, role));
         if role == Role::Parent {
             self.effects.push(NodeEffect::Send(link, Envelope::Greeting));
@@ -266,7 +295,7 @@ impl ComputingNode {
     fn on_greeting(&mut self, link: LinkId) {
         if self.child_links.contains_key(&link) || self.standby.iter().any(|(known, _)| *known == link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        } else {
+        } else if !self.links.contains_key(&link) && !self.greeted.contains(&link) {
             // The child was faster than the control node's word about it.
             self.greeted.push(link);
         }
@@ -291,6 +320,7 @@ impl ComputingNode {
     }
 
     fn forget(&mut self, link: LinkId) {
+        self.links.remove(&link);
         self.forget_child(link);
         self.standby.retain(|(known, _)| *known != link);
         self.greeted.retain(|known| *known != link);
@@ -319,37 +349,6 @@ impl ComputingNode {
             && let Some((epoch, _)) = self.draining.take()
         {
             self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
-        }
-    }
-
-    fn on_marker(&mut self, link: LinkId, epoch: u64, through: bool) {
-        if self.draining == Some((epoch, link)) {
-            self.draining = None;
-            self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
-        } else if through {
-            let awaited: BTreeSet<LinkId> = self.child_links.keys().copied().collect();
-            let down = |&link: &LinkId| NodeEffect::Send(link, Envelope::Marker { epoch, through: false });
-            self.effects.extend(awaited.iter().map(down));
-            self.visit = Some(Visit { epoch, back_to: link, awaited });
-            self.end_of_visit();
-        } else if self.visit.as_ref().is_some_and(|visit| visit.epoch == epoch) {
-            self.visited(link);
-        } else {
-            self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
-        }
-    }
-
-    fn visited(&mut self, link: LinkId) {
-        if let Some(visit) = &mut self.visit {
-            visit.awaited.remove(&link);
-            self.end_of_visit();
-        }
-    }
-
-    fn end_of_visit(&mut self) {
-        if let Some(visit) = self.visit.take_if(|visit| visit.awaited.is_empty()) {
-            let marker = Envelope::Marker { epoch: visit.epoch, through: true };
-            self.effects.push(NodeEffect::Send(visit.back_to, marker));
         }
     }
 }

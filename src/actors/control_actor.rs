@@ -42,6 +42,8 @@ pub trait Fabric {
     fn examine(&mut self, _node: NodeKey) {}
     /// An envelope has come to the control node.
     fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
+    /// The control node has sent an envelope.
+    fn sent(&self, _link: LinkId, _envelope: &Envelope) {}
     /// All effects of one input have been performed.
     fn flush(&mut self) {}
 }
@@ -142,6 +144,7 @@ impl ControlActor {
             ControlEffect::Spool(op, bytes) => self.sink.spool(op, bytes),
             ControlEffect::Send(link, envelope) => {
                 if let Some(address) = self.links.get(&link) {
+                    self.fabric.sent(link, &envelope);
                     let to = End { link, side: Side::Lower };
                     address.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
                 }

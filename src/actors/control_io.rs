@@ -61,6 +61,26 @@ pub enum Order {
     Answer(Outcome),
 }
 
+impl Order {
+    /// The node that is asked for something, through the tree. Such a command holds a part of the node's credit, and is
+    /// answered with an outcome that [names the node](Outcome::asked) too.
+    pub fn asks(&self) -> Option<NodeId> {
+        match self {
+            Self::Exec { id, .. } | Self::Ping(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The node that it is for, if it is for one.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Create { id, .. } | Self::Exec { id, .. } => Some(*id),
+            Self::Ping(id) | Self::Remove(id) | Self::Kill(id) | Self::Pause(id) | Self::Resume(id) => Some(*id),
+            Self::PingAll | Self::Heartbit(_) | Self::All | Self::Tree | Self::Wait(_) | Self::Answer(_) => None,
+        }
+    }
+}
+
 /// What happens to the control node.
 #[derive(Debug)]
 pub enum ControlInput {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
 use super::locks::Locks;
-use super::message::{ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, RequestPiece};
+use super::message::{ControlDown, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, RequestPiece};
 use super::outcome::Outcome;
 use super::ping::{PendingPing, PendingWave};
 use super::registry::Registry;
 use super::relink::Relink;
 use super::watch::Watch;
 use crate::commands::Refusal;
-use crate::topology::{NodeId, Slot, Topology};
+use crate::topology::{CONTROL, NodeId, Slot, Topology};
 
 /// How long replies that were sent before a death may still be on their way when the death is known.
 const LAST_REPLIES: Nanos = 50 * MILLISECOND;
@@ -76,6 +76,8 @@ pub struct ControlNode {
     inbox: VecDeque<(u64, Order)>,
     waiting: Option<(u64, Option<Nanos>)>,
     unanswered: usize,
+    /// How often somebody has spoken for somebody else.
+    pub(super) claims: u64,
     deadlines: BTreeSet<(Nanos, Due)>,
     wake_at: Nanos,
     pub(super) effects: Vec<ControlEffect>,
@@ -112,6 +114,7 @@ impl ControlNode {
             inbox: VecDeque::new(),
             waiting: None,
             unanswered: 0,
+            claims: 0,
             deadlines: BTreeSet::new(),
             wake_at: Nanos::MAX,
             effects: Vec::new(),
@@ -129,7 +132,7 @@ impl ControlNode {
             ControlInput::FromNode(key, message) => self.on_node(key, message),
             ControlInput::Started(key, pid) => self.on_started(key, pid),
             ControlInput::StartFailed(key, why) => self.on_start_failed(key, &why),
-            ControlInput::LinkFailed(link, why) => self.on_link_failed(link, &why),
+            ControlInput::LinkFailed(link, why) => self.on_link_failed(link, None, &why),
             ControlInput::Died(key) => self.on_died(key),
             ControlInput::Stopped(key) => self.on_stopped(key),
             ControlInput::Continued(key) => self.on_continued(key),
@@ -308,43 +311,6 @@ impl ControlNode {
         }
     }
 
-    fn on_envelope(&mut self, link: LinkId, envelope: Envelope) {
-        match envelope {
-            Envelope::Greeting => self.on_linked(link),
-            Envelope::Reply { from, packet } => self.on_reply(from, packet),
-            Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
-            Envelope::WaveReply { wave, missing, last } => self.on_wave_reply(link, wave, missing, last),
-            Envelope::ChildGone { child, link } => self.on_child_gone(child, link),
-            Envelope::Marker { epoch, .. } => self.on_drained(epoch),
-            // The way is being changed, or a death has not been reported yet: what was sent is repeated, or fails then.
-            Envelope::Unroutable { .. } => {}
-            Envelope::Request { .. } | Envelope::Ping { .. } | Envelope::Wave { .. } => {}
-        }
-    }
-
-    fn on_node(&mut self, key: NodeKey, message: ControlUp) {
-        self.heard_from(key);
-        match message {
-            ControlUp::Linked { link } => self.on_linked(link),
-            ControlUp::Switched { epoch } => self.on_switched(epoch, key.id),
-            ControlUp::Drained { epoch } => self.on_drained(epoch),
-            ControlUp::LinkFailed { link } => self.on_link_failed(link, "one of its ends had no room for it"),
-            ControlUp::Here { epoch } => self.on_here(epoch, key.id),
-            ControlUp::Beat => {}
-        }
-    }
-
-    fn on_own_link_closed(&mut self, link: LinkId) {
-        self.effects.push(ControlEffect::Close(link));
-        let child = self
-            .own_links
-            .remove(&link)
-            .and_then(|id| self.registry.get(id).filter(|entry| entry.uplink == link).map(|entry| entry.key));
-        if let Some(child) = child {
-            self.on_child_gone(child, link);
-        }
-    }
-
     /// Makes a link between two live nodes, or from us to a node.
     pub(super) fn connect(&mut self, upper: NodeId, lower: NodeId, slot: Slot, active: bool) -> LinkId {
         self.next_link += 1;
@@ -375,8 +341,8 @@ impl ControlNode {
 
     fn say_to_ourselves(&mut self, message: ControlDown) {
         match message {
-            ControlDown::Switch { epoch, .. } => self.on_switched(epoch, crate::topology::CONTROL),
-            ControlDown::Ask { epoch } => self.on_here(epoch, crate::topology::CONTROL),
+            ControlDown::Switch { epoch, .. } => self.on_switched(epoch, CONTROL),
+            ControlDown::Ask { epoch } => self.on_here(epoch, CONTROL),
             ControlDown::Drain { epoch, link, through } => {
                 self.effects.push(ControlEffect::Send(link, Envelope::Marker { epoch, through }));
             }

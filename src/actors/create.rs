@@ -119,26 +119,31 @@ impl ControlNode {
         }
     }
 
-    /// A new link stands.
-    pub(super) fn on_linked(&mut self, link: LinkId) {
+    /// A new link stands, as its parent says.
+    pub(super) fn on_linked(&mut self, link: LinkId, parent: NodeId) {
         let mut linking = self.creations.iter();
         match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
-            Some((&op, creation)) => {
+            Some((&op, creation)) if creation.place.parent == parent => {
                 let place = creation.place;
                 self.creation_linked(op, place);
             }
-            None => self.on_relink_linked(link),
+            Some(_) => {}
+            None => self.on_relink_linked(link, parent),
         }
     }
 
-    /// A link cannot be made. Whoever wanted it gives up, and nothing has changed; but a re-link that goes forward
-    /// already has no use for the link any more.
-    pub(super) fn on_link_failed(&mut self, link: LinkId, why: &str) {
+    /// A link cannot be made, says the one at this end of it, or our own mode. Whoever wanted it gives up, and nothing
+    /// has changed; but a re-link that goes forward already has no use for the link any more.
+    pub(super) fn on_link_failed(&mut self, link: LinkId, end: Option<NodeId>, why: &str) {
         let refusal = Refusal::Other(format!("a link could not be made: {why}"));
         let mut linking = self.creations.iter();
         match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
-            Some((&op, _)) => self.end_creation(op, refusal),
-            None => self.relink_cannot_link(link, refusal),
+            Some((&op, creation)) => {
+                if end.is_none_or(|end| end == creation.id || end == creation.place.parent) {
+                    self.end_creation(op, refusal);
+                }
+            }
+            None => self.relink_cannot_link(link, end, refusal),
         }
     }
 
@@ -165,12 +170,16 @@ impl ControlNode {
     }
 
     /// An answer to the question of [`creation_linked`](Self::creation_linked).
-    pub(super) fn creation_answered(&mut self, op: u64) -> bool {
-        let asked = self.creations.get(&op).is_some_and(|creation| creation.stage == Stage::Asking);
-        if asked {
+    pub(super) fn creation_answered(&mut self, op: u64, from: NodeId) -> bool {
+        let asked = self.creations.get(&op).filter(|creation| creation.stage == Stage::Asking);
+        let asked = asked.map(|creation| match creation.place.parent {
+            CONTROL => creation.id,
+            parent => parent,
+        });
+        if asked == Some(from) {
             self.finish_creation(op);
         }
-        asked
+        asked.is_some()
     }
 
     pub(super) fn creation_overdue(&mut self, op: u64, at: Nanos) {
@@ -255,6 +264,13 @@ impl ControlNode {
             .collect();
         for op in hit {
             self.end_creation(op, Refusal::ParentUnavailable);
+        }
+    }
+
+    /// A node that is being created has lost the link to its parent.
+    pub(super) fn newborn_lost(&mut self, key: NodeKey, link: LinkId) {
+        if self.creation_of(key).is_some_and(|op| self.creations.get(&op).is_some_and(|it| it.link == link)) {
+            self.newborn_died(key);
         }
     }
 

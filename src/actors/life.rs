@@ -99,6 +99,7 @@ impl ControlNode {
 
     /// The link to a node has ended, and what came over it before has arrived.
     pub(super) fn on_child_gone(&mut self, key: NodeKey, link: LinkId) {
+        self.newborn_lost(key, link);
         // The end of a link that a re-link has replaced says nothing.
         let Some(entry) = self.registry.of(key).filter(|entry| entry.uplink == link) else { return };
         if entry.life == Life::Up {
@@ -252,7 +253,7 @@ impl ControlNode {
                 self.effects.push(ControlEffect::Taken(op, super::exec::counted(first)));
                 self.answer(op, Outcome::Exec { id: *id, result: Err(ExecError::Unavailable) });
             }
-            Order::Ping(_) => self.answer(op, Outcome::Ping(false)),
+            Order::Ping(id) => self.answer(op, Outcome::Ping { id: *id, result: Ok(false) }),
             _ => self.refuse(op, Refusal::Interrupted),
         }
     }

@@ -204,6 +204,48 @@ impl Envelope {
             Self::Unroutable { .. } => "Unroutable",
         }
     }
+
+    /// Whether it may come from the one at this end of a link: the parent's or the child's.
+    ///
+    /// ```
+    /// use nodetree::actors::message::{Envelope, Side};
+    /// assert!(Envelope::Greeting.may_come_from(Side::Lower));
+    /// assert!(!Envelope::Greeting.may_come_from(Side::Upper));
+    /// ```
+    pub fn may_come_from(&self, side: Side) -> bool {
+        match self {
+            Self::Request { .. } | Self::Ping { .. } | Self::Wave { .. } => side == Side::Upper,
+            Self::Greeting
+            | Self::Reply { .. }
+            | Self::Pong { .. }
+            | Self::WaveReply { .. }
+            | Self::ChildGone { .. }
+            | Self::Unroutable { .. } => side == Side::Lower,
+            Self::Marker { .. } => true,
+        }
+    }
+
+    /// The command that it belongs to; one that only acknowledges belongs to none.
+    pub fn command(&self) -> Option<u64> {
+        match self {
+            Self::Request { packet, .. } => packet.segment.as_ref().map(|(_, piece)| piece.exec),
+            Self::Reply { packet, .. } => packet.segment.as_ref().map(|(_, piece)| piece.exec),
+            Self::Ping { nonce, .. } | Self::Pong { nonce, .. } => Some(*nonce),
+            Self::Wave { wave, .. } | Self::WaveReply { wave, .. } => Some(*wave),
+            Self::Marker { epoch, .. } => Some(command_of(*epoch)),
+            Self::Greeting | Self::ChildGone { .. } | Self::Unroutable { .. } => None,
+        }
+    }
+}
+
+/// The number of a re-link: that of its command, made unlike that of an attempt before it.
+pub fn epoch_of(command: u64, attempt: u64) -> u64 {
+    command << 16 | (attempt & 0xffff)
+}
+
+/// The command that a re-link belongs to.
+pub fn command_of(epoch: u64) -> u64 {
+    epoch >> 16
 }
 
 impl fmt::Display for Envelope {
@@ -211,13 +253,19 @@ impl fmt::Display for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Greeting => f.write_str("greeting"),
-            Self::Request { to, packet, .. } => write!(f, "request to {} {}", to.id, Numbers(packet)),
-            Self::Reply { from, packet } => write!(f, "reply from {} {}", from.id, Numbers(packet)),
-            Self::Ping { to, nonce, .. } => write!(f, "ping {} number {nonce}", to.id),
-            Self::Pong { from, nonce } => write!(f, "pong from {} number {nonce}", from.id),
-            Self::Wave { wave, deadline_ns, .. } => write!(f, "wave {wave} until {deadline_ns}"),
-            Self::WaveReply { wave, missing, last } => write!(f, "wave {wave} missing {missing:?} last {last}"),
-            Self::Marker { epoch, through } => write!(f, "marker {epoch} through {through}"),
+            Self::Request { to, packet, .. } => write!(f, "request to {}{}", to.id, Numbers(packet)),
+            Self::Reply { from, packet } => write!(f, "reply of {}{}", from.id, Numbers(packet)),
+            Self::Ping { to, .. } => write!(f, "ping to {}", to.id),
+            Self::Pong { from, .. } => write!(f, "pong of {}", from.id),
+            Self::Wave { deadline_ns, .. } => write!(f, "wave until {} us", deadline_ns / 1000),
+            Self::WaveReply { missing, last, .. } => {
+                f.write_str("wave answered")?;
+                missing.iter().try_for_each(|id| write!(f, ", not by {id}"))?;
+                f.write_str(if *last { "" } else { ", more follows" })
+            }
+            Self::Marker { epoch, through } => {
+                write!(f, "marker {}{}", epoch & 0xffff, if *through { ", through" } else { "" })
+            }
             Self::ChildGone { child, link } => write!(f, "child {} gone from link {}", child.id, link.0),
             Self::Unroutable { to } => write!(f, "unroutable to {}", to.id),
         }
@@ -229,8 +277,10 @@ struct Numbers<'a, T>(&'a Packet<T>);
 impl<T> fmt::Display for Numbers<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Packet { base, ack, credit, probe, ack_now, segment } = self.0;
-        let seq = segment.as_ref().map(|(seq, _)| seq);
-        write!(f, "segment {seq:?} base {base} ack {ack} credit {credit} probe {probe} {ack_now}")
+        segment.as_ref().map_or(Ok(()), |(number, _)| write!(f, ", segment {number}"))?;
+        write!(f, ", base {base}, ack {ack}, credit {credit}")?;
+        f.write_str(if *ack_now { ", ack now" } else { "" })?;
+        f.write_str(if *probe { ", probe" } else { "" })
     }
 }
 

@@ -8,6 +8,9 @@ use crate::topology::NodeId;
 /// The most ids in one answer; more go in several pieces, so that no envelope outgrows a frame.
 const IDS_IN_A_PIECE: usize = 4096;
 
+/// The most ids that a node keeps for one wave: more than any system has nodes.
+const IDS_MAX: usize = 1 << 20;
+
 #[derive(Default)]
 pub(super) struct Waves(BTreeMap<u64, Pending>);
 
@@ -25,6 +28,11 @@ impl Waves {
         }
         self.0.insert(wave, Pending { deadline, awaited: children.collect(), missing: Vec::new() });
         true
+    }
+
+    /// Whether so many more ids would be more than anybody can mean.
+    pub(super) fn is_too_much(&self, wave: u64, ids: usize) -> bool {
+        self.0.get(&wave).is_some_and(|pending| pending.missing.len() + ids > IDS_MAX)
     }
 
     /// A child has answered; what is to be passed on, when it was the last one.

@@ -21,8 +21,13 @@ pub enum Outcome {
         /// The result, or why there is none.
         result: ExecOutcome,
     },
-    /// Whether the node is available.
-    Ping(bool),
+    /// Whether the node is available, or why it was not asked.
+    Ping {
+        /// The node that was asked.
+        id: NodeId,
+        /// Whether it is available.
+        result: Result<bool, Refusal>,
+    },
     /// The nodes that are down, ascending.
     PingAll(Vec<NodeId>),
     /// It was done.
@@ -35,6 +40,16 @@ pub enum Outcome {
     Help(String),
     /// It was refused and changed nothing.
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// The node whose credit the command has held.
+    pub fn asked(&self) -> Option<NodeId> {
+        match self {
+            Self::Exec { id, .. } | Self::Ping { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
 }
 
 /// The encoded messages of a result, in order, each behind its length (4 bytes, little-endian).

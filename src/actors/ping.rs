@@ -22,10 +22,12 @@ pub(super) struct PendingWave {
 
 impl ControlNode {
     pub(super) fn ping(&mut self, op: u64, id: NodeId) {
-        let Some(entry) = self.registry.get(id) else { return self.refuse(op, Refusal::NotFound) };
+        let Some(entry) = self.registry.get(id) else {
+            return self.answer(op, Outcome::Ping { id, result: Err(Refusal::NotFound) });
+        };
         let key = entry.key;
         if !self.registry.is_up(id) {
-            return self.answer(op, Outcome::Ping(false));
+            return self.answer(op, Outcome::Ping { id, result: Ok(false) });
         }
         self.pings.insert(op, PendingPing { id });
         if let Some(work) = self.work(id) {
@@ -49,7 +51,7 @@ impl ControlNode {
 
     pub(super) fn on_pong(&mut self, from: NodeKey, nonce: u64) {
         self.heard_through_the_tree(from);
-        if self.creation_answered(nonce) || self.relink_answered(nonce) {
+        if self.creation_answered(nonce, from.id) || self.relink_answered(nonce, from.id) {
             return;
         }
         if self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
@@ -62,7 +64,7 @@ impl ControlNode {
         if let Some(work) = self.work(ping.id) {
             work.pings.retain(|&other| other != op);
         }
-        self.answer(op, Outcome::Ping(available));
+        self.answer(op, Outcome::Ping { id: ping.id, result: Ok(available) });
         self.work_done(ping.id);
     }
 
@@ -112,7 +114,9 @@ impl ControlNode {
         let key = self.key_of(child);
         self.heard_from(key);
         let Some(pending) = self.waves.get_mut(&wave) else { return };
-        pending.missing.extend(missing);
+        // Who is not below it, or not at all, is not its affair.
+        let topology = &self.topology;
+        pending.missing.extend(missing.into_iter().filter(|&id| topology.first_hop(id) == Some(child)));
         if last {
             pending.awaited.remove(&child);
             if pending.awaited.is_empty() {

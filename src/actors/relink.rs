@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Due};
 use super::create::{Stage as CreateStage, newborn_is_silent};
-use super::message::{ControlDown, LinkId, Nanos, NodeKey};
+use super::message::{ControlDown, LinkId, Nanos, NodeKey, command_of, epoch_of};
 use super::registry::Life;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, Move, NodeId, Slot};
@@ -129,8 +129,7 @@ impl ControlNode {
     fn new_relink(&mut self, op: u64, subject: NodeId, parent: NodeId, removes: bool) -> Relink {
         Relink {
             stage: Stage::Asking,
-            // The number of the command, made unlike that of an attempt before it.
-            epoch: op << 16 | (self.next_link & 0xffff),
+            epoch: epoch_of(op, self.next_link),
             subject,
             subject_key: self.key_of(subject),
             removes,
@@ -183,16 +182,18 @@ impl ControlNode {
         }
     }
 
-    fn relink_of(&self, epoch: u64) -> Option<u64> {
-        let op = epoch >> 16;
+    pub(super) fn relink_of(&self, epoch: u64) -> Option<u64> {
+        let op = command_of(epoch);
         self.relinks.get(&op).filter(|relink| relink.epoch == epoch).map(|_| op)
     }
 
-    /// The removed node has answered through the tree.
-    pub(super) fn relink_answered(&mut self, op: u64) -> bool {
+    /// The removed node, or the parent of the inserted one, has answered through the tree.
+    pub(super) fn relink_answered(&mut self, op: u64, from: NodeId) -> bool {
         let Some(relink) = self.relinks.get_mut(&op) else { return false };
-        relink.reached = true;
-        self.advance(op);
+        if from == if relink.removes { relink.subject } else { relink.parent } {
+            relink.reached = true;
+            self.advance(op);
+        }
         true
     }
 
@@ -206,8 +207,11 @@ impl ControlNode {
         }
     }
 
-    pub(super) fn on_relink_linked(&mut self, link: LinkId) {
-        let waiting = self.relinks.iter_mut().find(|(_, relink)| relink.awaited_links.contains(&link));
+    pub(super) fn on_relink_linked(&mut self, link: LinkId, parent: NodeId) {
+        let is_new = |new: &NewLink| new.link == link && new.upper == parent;
+        let mut relinks = self.relinks.iter_mut();
+        let waiting =
+            relinks.find(|(_, relink)| relink.awaited_links.contains(&link) && relink.links.iter().any(is_new));
         if let Some((&op, relink)) = waiting {
             relink.awaited_links.remove(&link);
             self.advance(op);
@@ -221,14 +225,6 @@ impl ControlNode {
         {
             relink.awaited.remove(&id);
             self.advance(op);
-        }
-    }
-
-    pub(super) fn on_drained(&mut self, epoch: u64) {
-        if let Some(op) = self.relink_of(epoch)
-            && self.relinks.get(&op).is_some_and(|relink| relink.stage == Stage::Draining)
-        {
-            self.end_relink(op);
         }
     }
 
@@ -286,10 +282,11 @@ impl ControlNode {
     }
 
     /// One of the new links cannot be made.
-    pub(super) fn relink_cannot_link(&mut self, link: LinkId, refusal: Refusal) {
+    pub(super) fn relink_cannot_link(&mut self, link: LinkId, end: Option<NodeId>, refusal: Refusal) {
+        let is_it = |new: &NewLink| new.link == link && end.is_none_or(|end| end == new.upper || end == new.lower);
         let mut preparing = self.relinks.iter();
-        if let Some((&op, _)) = preparing
-            .find(|(_, relink)| relink.stage == Stage::Preparing && relink.links.iter().any(|new| new.link == link))
+        if let Some((&op, _)) =
+            preparing.find(|(_, relink)| relink.stage == Stage::Preparing && relink.links.iter().any(is_it))
         {
             self.refuse_relink(op, refusal);
         }

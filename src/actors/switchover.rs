@@ -108,6 +108,14 @@ impl ControlNode {
         }
     }
 
+    pub(super) fn on_drained(&mut self, epoch: u64, parent: NodeId) {
+        if let Some(op) = self.relink_of(epoch)
+            && self.relinks.get(&op).is_some_and(|relink| relink.stage == Stage::Draining && relink.parent == parent)
+        {
+            self.end_relink(op);
+        }
+    }
+
     pub(super) fn end_relink(&mut self, op: u64) {
         let Some(relink) = self.relinks.get_mut(&op) else { return };
         relink.stage = Stage::Ending;

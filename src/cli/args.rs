@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use nodetree::commands::Variant;
 use nodetree::modes::Span;
 use nodetree::{CommandSetKind, ConfigError, Mode, SystemConfig, TopologyKind};
 
 use super::output::Output;
+use super::trace::ShowTrace;
 use super::{USAGE_CODE, complain};
 
 const EXAMPLES: &str = "\
@@ -22,6 +23,7 @@ Examples:
   nodetree --variant 25                      topology and commands of variant 25 (2023)
   nodetree --variant 2020:45                 the same of 2020
   nodetree --mode simulated --seed 7 --trace trace.ron < commands.txt
+  nodetree trace trace.ron --diagram         show what happened
   nodetree --config nodetree.ron --reply-timeout 500ms
 
 A configuration file holds any of these fields; what stands on the command line wins:
@@ -32,8 +34,10 @@ Exit codes: 0 at the end of the input, after exit and after a first signal; 1 wh
 
 /// A control node and a tree of computing nodes: reads commands from standard input and prints replies.
 #[derive(Parser)]
-#[command(name = "nodetree", version, after_help = EXAMPLES)]
+#[command(name = "nodetree", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// On what nodes run: simulated (virtual time), threads or process [default: threads]
     #[arg(long)]
     mode: Option<Mode>,
@@ -55,9 +59,16 @@ struct Args {
     /// How long an answer is waited for, like 500ms or 5s [default: 5s]
     #[arg(long, value_name = "TIME")]
     reply_timeout: Option<Span>,
-    /// Where to write what happened, one RON line each, at the end; it is kept in memory until then
+    /// Where to write what happens, one RON line each; `nodetree trace` shows it
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+}
+
+/// What the program can do besides.
+#[derive(Subcommand)]
+enum Other {
+    /// Shows a trace that was written with --trace
+    Trace(ShowTrace),
 }
 
 /// What the program is to do.
@@ -72,6 +83,8 @@ pub struct Settings {
 pub enum Early {
     /// Wrong arguments, or help was asked for.
     Clap(clap::Error),
+    /// No system was asked for, but a trace.
+    Show(ShowTrace),
     /// The configuration is wrong.
     Config(ConfigError),
     /// The trace cannot be written.
@@ -85,6 +98,9 @@ impl Settings {
     /// What is wrong with them.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Early> {
         let args = Args::try_parse_from(args).map_err(Early::Clap)?;
+        if let Some(Other::Trace(show)) = args.other {
+            return Err(Early::Show(show));
+        }
         let config = args.config().map_err(Early::Config)?;
         let create = |path: PathBuf| match File::create(&path) {
             Ok(file) => Ok((path, file)),
@@ -123,6 +139,7 @@ impl Early {
         match self {
             Self::Clap(error) if !error.use_stderr() => return print_help(&error),
             Self::Clap(error) => drop(write!(io::stderr(), "{}", error.render())),
+            Self::Show(show) => return show.run(),
             Self::Config(error) => complain(&error.to_string()),
             Self::Trace(path, error) => complain(&format!("{}: {error}", path.display())),
         }

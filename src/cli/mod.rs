@@ -17,6 +17,7 @@ mod overseer;
 mod printer;
 mod program;
 mod session;
+mod trace;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,14 +1,13 @@
 //! One run of the program: what is started, in which order it ends, and what can fail.
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::{self, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use nodetree::modes::Stuck;
-use nodetree::{CommandSet, NodeTree, StartError, SubmitError, WaitError, trace};
+use nodetree::{CommandSet, NodeTree, StartError, SubmitError, WaitError};
 
 use super::args::Settings;
 use super::overseer::{Alarm, Stop, oversee, watch_signals};
@@ -79,8 +78,12 @@ pub fn run<C: CommandSet>(settings: Settings) -> Result<(), Failure> {
     watch_signals(alarm.clone()).map_err(Failure::Refused)?;
     let builder = NodeTree::<C>::builder().config(settings.config).trace(settings.trace.is_some());
     let tree = builder.start()?;
+    let trace_path = settings.trace.map(|(path, file)| {
+        tree.write_trace_to(file);
+        path
+    });
     let talked = talk(&tree, alarm, &alarms);
-    let traced = settings.trace.map_or(Ok(()), |(path, file)| write_trace(&tree, &path, file));
+    let traced = tree.end_trace().map_err(|error| Failure::Trace { path: trace_path.unwrap_or_default(), error });
     drop(tree);
     talked.and(traced)
 }
@@ -128,10 +131,4 @@ fn print<C: CommandSet>(mut printer: Printer<C>, alarm: &Sender<Alarm>) -> io::R
         printer.discard();
     }
     printed
-}
-
-fn write_trace<C: CommandSet>(tree: &NodeTree<C>, path: &Path, file: File) -> Result<(), Failure> {
-    let mut out = BufWriter::new(file);
-    let written = trace::write(&mut out, &tree.trace()).and_then(|()| out.flush());
-    written.map_err(|error| Failure::Trace { path: path.to_owned(), error })
 }

@@ -102,7 +102,7 @@ impl<C: CommandSet> Builder<C> {
 
 fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> {
     let config = builder.config;
-    let shared = Arc::new(Shared { byte_limit: STREAMED_BYTES, capacity: config.capacity, ..Shared::default() });
+    let shared = Arc::new(Shared::new(config.capacity, STREAMED_BYTES));
     let (replies_in, replies) = bounded(config.capacity + 1);
     let (notices_in, notices) = bounded(NOTICES);
     let (submissions, queue) = bounded(config.capacity + 1);

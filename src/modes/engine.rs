@@ -10,6 +10,7 @@ use crossbeam_channel::Receiver;
 use super::local::MakeExecutor;
 use crate::actors::message::Nanos;
 use crate::actors::{ControlConfig, Sink, Submission};
+use crate::topology::NodeId;
 use crate::trace::Trace;
 
 /// A simulated system that cannot go on although a command is not answered: a bug of nodetree.
@@ -62,7 +63,6 @@ impl Goal {
 }
 
 /// What the facade and the sink of a system share.
-#[derive(Default)]
 pub(super) struct Shared {
     /// Commands that are not answered.
     pub(super) in_flight: AtomicUsize,
@@ -78,11 +78,29 @@ pub(super) struct Shared {
     pub(super) streamed: AtomicUsize,
     pub(super) byte_limit: usize,
     pub(super) capacity: usize,
+    /// How many commands each node may be asked at the same time.
+    pub(super) credits: Credits,
     pub(super) moved: Mutex<()>,
     pub(super) has_moved: Condvar,
 }
 
 impl Shared {
+    pub(super) fn new(capacity: usize, byte_limit: usize) -> Self {
+        Self {
+            in_flight: AtomicUsize::default(),
+            answered: AtomicU64::default(),
+            watched: AtomicU64::default(),
+            noticed: AtomicU64::default(),
+            waits_ns: AtomicU64::default(),
+            streamed: AtomicUsize::default(),
+            byte_limit,
+            capacity,
+            credits: Credits::new(capacity),
+            moved: Mutex::default(),
+            has_moved: Condvar::default(),
+        }
+    }
+
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         let streamed = self.streamed.load(Ordering::Acquire);
         streamed == 0 || streamed + bytes <= self.byte_limit
@@ -101,6 +119,43 @@ impl Shared {
             let wait = self.has_moved.wait_timeout(guard, Duration::from_millis(1));
             guard = wait.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// How many counters share the nodes among them.
+const COUNTERS: usize = 1024;
+
+/// What each node may be asked at the same time: half of the capacity, so that one that is silent does not use it up.
+///
+/// Nodes whose numbers fall on the same counter share one credit: a counter for every number that may be typed would
+/// have no bound.
+pub(super) struct Credits {
+    counters: Box<[AtomicUsize]>,
+    limit: usize,
+}
+
+impl Credits {
+    /// For a system that takes so many commands in all.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { counters: (0..COUNTERS).map(|_| AtomicUsize::new(0)).collect(), limit: capacity.div_ceil(2) }
+    }
+
+    fn counter(&self, id: NodeId) -> &AtomicUsize {
+        &self.counters[id.rem_euclid(COUNTERS as i64) as usize]
+    }
+
+    /// Whether the node may be asked for one thing more.
+    pub(super) fn has_one(&self, id: NodeId) -> bool {
+        self.counter(id).load(Ordering::Acquire) < self.limit
+    }
+
+    pub(super) fn take(&self, id: NodeId) {
+        self.counter(id).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether somebody may have waited for it.
+    pub(super) fn give_back(&self, id: NodeId) -> bool {
+        self.counter(id).fetch_sub(1, Ordering::AcqRel) >= self.limit
     }
 }
 

@@ -9,6 +9,7 @@ use crate::command_sets::{CommandSet, Request, RequestError};
 use crate::commands::{Command, CommandError, Refusal, help};
 use crate::error::SubmitError;
 use crate::topology::NodeId;
+use crate::trace::text_of;
 
 /// A command on its way to the control node.
 pub(super) struct Entry {
@@ -21,7 +22,7 @@ pub(super) struct Entry {
 impl Entry {
     /// What a command is to the control node; with its text where somebody keeps it.
     pub(super) fn of<C: CommandSet>(command: Command<C>, with_text: bool) -> Result<Self, SubmitError> {
-        let text = if with_text { command.to_string() } else { String::new() };
+        let text = if with_text { text_of(&command) } else { String::new() };
         let order = match command {
             Command::Create { id, parent } => Order::Create { id, parent },
             Command::Exec { id, request } => return Ok(Entry { text, ..exec_entry(id, request)? }),

@@ -141,7 +141,7 @@ impl<C: Carrier> Local<C> {
         let Some(this) = self.this.upgrade() else { return };
         let pid = self.next_pid.replace(self.next_pid.get() + 1);
         let key = spec.key;
-        self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation });
+        self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
         let control = self.control.borrow().clone();
         let Some(control) = control else { return };
         let node = ComputingNode::new(self.carrier.now(), spec, (self.make_executor)());
@@ -168,7 +168,7 @@ impl<C: Carrier> Local<C> {
         slot: Slot,
         active: bool,
     ) -> Option<Recipient<Frame>> {
-        self.trace.add(self.carrier.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
+        self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
         self.links
             .borrow_mut()
@@ -217,6 +217,7 @@ impl<C: Carrier> Local<C> {
     fn stop(&self, key: NodeKey) {
         if let Some(node) = self.nodes.borrow().get(&key) {
             node.gate.stop();
+            self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
         }
         self.input(ControlInput::Stopped(key));
     }
@@ -224,17 +225,10 @@ impl<C: Carrier> Local<C> {
     fn go_on(&self, key: NodeKey) {
         if let Some(node) = self.nodes.borrow().get(&key) {
             node.gate.go_on();
+            self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
             node.address.do_send(NodeMail::GateMoved);
         }
         self.input(ControlInput::Continued(key));
-    }
-
-    fn trace_delivery(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
-        self.trace.add(self.carrier.now(), || What::Delivered {
-            to: to.id,
-            link: link.0,
-            envelope: envelope.to_string(),
-        });
     }
 }
 
@@ -267,7 +261,7 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
-        self.trace_delivery(to, link, envelope);
+        self.trace.delivered(self.carrier.now(), to.id, link, envelope);
     }
 }
 
@@ -312,6 +306,6 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        self.0.trace_delivery(NodeKey::CONTROL, link, envelope);
+        self.0.trace.delivered(self.0.carrier.now(), NodeKey::CONTROL.id, link, envelope);
     }
 }

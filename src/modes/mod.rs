@@ -14,6 +14,7 @@ mod threads;
 pub mod wire;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,7 @@ use crate::command_sets::CommandSet;
 use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
 use crate::error::{SubmitError, WaitError};
 use crate::topology::NodeId;
-use crate::trace::{Event, Trace, What};
+use crate::trace::{Event, Trace, What, text_of};
 
 pub use builder::Builder;
 pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
@@ -98,7 +99,8 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     /// Submits a command; its reply comes to [`replies`](Self::replies), or is waited for with [`wait`](Self::wait).
-    /// Waits while as many commands as the capacity allows are in flight or unread.
+    /// Waits while as many commands as the capacity allows are in flight or unread, or half as many ask the same node:
+    /// one that is silent does not use up what others need.
     ///
     /// # Errors
     /// When the command cannot be submitted; then it has no effect and no reply.
@@ -111,11 +113,11 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// [`SubmitError::Full`] instead of waiting.
     pub fn try_submit(&self, command: Command<C>) -> Result<Ticket, SubmitError> {
-        let order = self.order(command)?;
-        if !self.has_place() {
+        let entry = self.order(command)?;
+        if !self.has_place(&entry.order) {
             return Err(SubmitError::Full(self.config.capacity));
         }
-        let ticket = self.enter(order, None)?;
+        let ticket = self.enter(entry, None)?;
         self.run_if_free_running()?;
         Ok(ticket)
     }
@@ -158,7 +160,6 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub fn begin_exec(&self, id: NodeId) -> Result<ExecStream<'_, C>, SubmitError> {
-        self.wait_for_place()?;
         Ok(ExecStream::new(self, id))
     }
 
@@ -233,10 +234,10 @@ impl<C: CommandSet> NodeTree<C> {
         self.call_order(order)
     }
 
-    fn call_order(&self, order: Entry) -> Result<Answer<C>, WaitError> {
-        self.wait_for_place()?;
+    fn call_order(&self, entry: Entry) -> Result<Answer<C>, WaitError> {
+        self.wait_for_place(&entry.order)?;
         let (call, reply) = bounded(2);
-        let ticket = self.enter(order, Some(call))?;
+        let ticket = self.enter(entry, Some(call))?;
         if self.is_virtual() {
             self.shared.watched.store(ticket.0, Ordering::Release);
             self.engine.run(Goal::Watched)?;
@@ -297,6 +298,23 @@ impl<C: CommandSet> NodeTree<C> {
         self.trace.take()
     }
 
+    /// Has what happens written while it happens, and not kept for [`trace`](Self::trace): what was kept until now
+    /// first. Nothing is written when the trace is off.
+    ///
+    /// It is written by whoever it happens to, 64 KiB at once, so `out` should be a file and not a pipe that nobody
+    /// reads.
+    pub fn write_trace_to(&self, out: impl Write + Send + 'static) {
+        self.trace.write_to(out);
+    }
+
+    /// Ends what [`write_trace_to`](Self::write_trace_to) has begun.
+    ///
+    /// # Errors
+    /// The first thing that could not be written; what came behind it was not kept.
+    pub fn end_trace(&self) -> io::Result<()> {
+        self.trace.end()
+    }
+
     /// Answers `wait`s with `Interrupted`, so that the end need not wait for them.
     pub fn interrupt(&self) {
         self.tell(Submission::Interrupt);
@@ -317,17 +335,19 @@ impl<C: CommandSet> NodeTree<C> {
         }
     }
 
-    fn has_place(&self) -> bool {
+    /// Whether a command finds room, in the system and at the node that it asks.
+    fn has_place(&self, order: &Order) -> bool {
         let in_flight = self.shared.in_flight.load(Ordering::Acquire);
-        in_flight + self.replies.len() < self.config.capacity
+        let has_credit = order.asks().is_none_or(|id| self.shared.credits.has_one(id));
+        has_credit && in_flight + self.replies.len() < self.config.capacity
     }
 
-    fn wait_for_place(&self) -> Result<(), SubmitError> {
-        if !self.has_place() {
+    pub(super) fn wait_for_place(&self, order: &Order) -> Result<(), SubmitError> {
+        if !self.has_place(order) {
             if self.is_virtual() {
                 self.engine.run(Goal::Idle)?;
             }
-            self.shared.wait_until(|| self.has_place());
+            self.shared.wait_until(|| self.has_place(order));
         }
         Ok(())
     }
@@ -340,7 +360,7 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     fn enter_one(&self, entry: Entry) -> Result<Ticket, SubmitError> {
-        self.wait_for_place()?;
+        self.wait_for_place(&entry.order)?;
         let ticket = self.enter(entry, None)?;
         self.run_if_free_running()?;
         Ok(ticket)
@@ -349,8 +369,9 @@ impl<C: CommandSet> NodeTree<C> {
     fn enter_all(&self, entries: impl Iterator<Item = Result<Entry, SubmitError>>) -> Result<Vec<Ticket>, SubmitError> {
         let mut tickets = Vec::new();
         for entry in entries {
-            self.wait_for_place()?;
-            tickets.push(self.enter(entry?, None)?);
+            let entry = entry?;
+            self.wait_for_place(&entry.order)?;
+            tickets.push(self.enter(entry, None)?);
         }
         self.run_if_free_running()?;
         Ok(tickets)
@@ -370,8 +391,11 @@ impl<C: CommandSet> NodeTree<C> {
         if let Order::Wait(Some(ns)) = order {
             self.shared.waits_ns.fetch_add(ns, Ordering::AcqRel);
         }
-        self.trace.add(self.engine.now(), || What::Submitted { command: op, text });
+        self.trace.add(self.engine.now(), || What::Submitted { command: op, node: order.node(), text });
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        if let Some(id) = order.asks() {
+            self.shared.credits.take(id);
+        }
         self.clear_queue()?;
         let sent = self.submissions.send(Submission::Order(op, numbered(order, op)));
         sent.map_err(|_| SubmitError::Ended)?;
@@ -414,7 +438,10 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     fn order_of_line(&self, line: &str) -> Result<Entry, SubmitError> {
-        line.parse().map_or_else(|error| Ok(Entry::wrong(error)), |command| self.order(command))
+        line.parse().map_or_else(
+            |error| Ok(Entry { text: text_of(&line), ..Entry::wrong(error) }),
+            |command| self.order(command),
+        )
     }
 
     fn order(&self, command: Command<C>) -> Result<Entry, SubmitError> {

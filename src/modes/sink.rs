@@ -15,7 +15,7 @@ use crate::actors::{Collected, Outcome, Sink};
 use crate::command_sets::{CommandSet, RequestError};
 use crate::commands::{Answer, EncodedResult, ExecError, ExecResult, Notice, Reply, Spool, Ticket};
 use crate::topology::NodeId;
-use crate::trace::{Trace, What};
+use crate::trace::{Trace, What, text_of};
 
 /// Commands whose reply goes to whoever waits for it, and not to the receiver of all replies.
 pub(super) type Calls<C> = Arc<Mutex<HashMap<u64, Sender<Reply<C>>>>>;
@@ -48,7 +48,8 @@ impl<C: CommandSet> ReplySink<C> {
                 let outcome = result.and_then(|collected| self.result(collected, file));
                 Answer::Exec { id, outcome }
             }
-            Outcome::Ping(available) => Answer::Ping { available },
+            Outcome::Ping { result: Ok(available), .. } => Answer::Ping { available },
+            Outcome::Ping { result: Err(refusal), .. } => Answer::Refused(refusal),
             Outcome::PingAll(down) => Answer::PingAll { down },
             Outcome::Done => Answer::Done,
             Outcome::All(ids) => Answer::All { ids },
@@ -81,8 +82,9 @@ impl<C: CommandSet> ReplySink<C> {
 
 impl<C: CommandSet> Sink for ReplySink<C> {
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome) {
+        let asked = outcome.asked();
         let reply = Reply { ticket: Ticket(op), answer: self.typed(op, outcome) };
-        self.trace.add(now, || What::Answered { command: op, text: reply.answer.to_string() });
+        self.trace.add(now, || What::Answered { command: op, text: text_of(&reply.answer) });
         if reply_is_doubled(&reply.answer) {
             self.hand_out(op, reply.clone());
         }
@@ -90,13 +92,14 @@ impl<C: CommandSet> Sink for ReplySink<C> {
         let shared = &self.shared;
         shared.answered.fetch_add(1, Ordering::Release);
         let _ = shared.watched.compare_exchange(op, 0, Ordering::AcqRel, Ordering::Relaxed);
-        if shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity {
+        let was_full = shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity;
+        if asked.is_some_and(|id| shared.credits.give_back(id)) || was_full {
             shared.notify();
         }
     }
 
     fn notice(&mut self, now: Nanos, notice: Notice) {
-        self.trace.add(now, || What::Noticed { text: notice.to_string() });
+        self.trace.add(now, || What::Noticed { node: notice.id(), text: notice.to_string() });
         self.shared.noticed.fetch_add(1, Ordering::Release);
         self.late.insert(notice.id(), notice);
         while let Some((&id, &notice)) = self.late.first_key_value() {

@@ -82,6 +82,7 @@ impl<'a, C: CommandSet> ExecStream<'a, C> {
         }
         let complete = piece.last && !piece.more;
         let order = Order::Exec { id: self.id, first: piece, complete };
+        self.tree.wait_for_place(&order)?;
         let entry = Entry { order, rest: Vec::new(), text: format!("exec {} …", self.id) };
         self.ticket = Some(self.tree.enter(entry, None)?);
         Ok(())

@@ -1,15 +1,21 @@
 //! The frame codec: what an envelope or a message looks like when it is sent to another process.
 //!
 //! A frame is a length (4 bytes, big-endian, without itself), a version byte and the message in
-//! [postcard](https://postcard.jamesmunns.com/wire-format)'s encoding. Pure.
+//! [postcard](https://postcard.jamesmunns.com/wire-format)'s encoding. `docs/wire.md` is the format as one page. Pure.
 
+use postcard::ser_flavors::Flavor;
+use postcard::serialize_with_flavor;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::codec::LengthDelimitedCodec;
 
 /// The version of the format; frames of another one are refused.
 pub const VERSION: u8 = 1;
 
 /// The most bytes of a frame without its length: a segment of 60 KiB and a route of 4 096 nodes fit.
 pub const MAX_FRAME_BYTES: usize = 128 * 1024;
+
+/// The bytes of the length before a frame.
+const LENGTH_BYTES: usize = 4;
 
 /// Why a frame was refused. The link it came over is not to be used any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +40,23 @@ pub enum WireError {
     Malformed(String),
 }
 
+/// Puts lengths before frames, and cuts a stream of bytes into frames, however they come. A length that is over the limit
+/// is an error before anything is allocated for it.
+///
+/// ```
+/// use nodetree::modes::wire::codec;
+/// use tokio_util::codec::Decoder;
+/// let mut bytes = bytes::BytesMut::from(&b"\x00\x00\x00\x02\x01\x00\xff\xff"[..]);
+/// assert_eq!(codec().decode(&mut bytes)?.as_deref(), Some(&b"\x01\x00"[..]));
+/// assert_eq!(codec().decode(&mut bytes)?, None);
+/// bytes.extend_from_slice(b"\xff\xff");
+/// assert!(codec().decode(&mut bytes).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
+}
+
 /// Encodes a message as a frame, without the length before it.
 ///
 /// # Errors
@@ -48,8 +71,70 @@ pub enum WireError {
 /// # Ok::<(), nodetree::modes::wire::WireError>(())
 /// ```
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
-    let frame = postcard::to_extend(message, vec![VERSION]).map_err(|error| WireError::Malformed(error.to_string()))?;
-    if frame.len() > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes: frame.len() }) } else { Ok(frame) }
+    let mut frame = Vec::new();
+    append_frame(message, &mut frame)?;
+    Ok(frame)
+}
+
+/// Appends a message as a frame, with the length before it.
+///
+/// # Errors
+/// When the frame would be too long; then nothing was appended.
+///
+/// ```
+/// use nodetree::modes::wire::{append, encode};
+/// let mut stream = Vec::new();
+/// append(&7u64, &mut stream)?;
+/// append(&8u64, &mut stream)?;
+/// assert_eq!(stream, [0, 0, 0, 2, 1, 7, 0, 0, 0, 2, 1, 8]);
+/// assert_eq!(stream[4..6], encode(&7u64)?);
+/// # Ok::<(), nodetree::modes::wire::WireError>(())
+/// ```
+pub fn append<T: Serialize>(message: &T, stream: &mut Vec<u8>) -> Result<(), WireError> {
+    let at = stream.len();
+    let appended = append_behind(message, at, stream);
+    if appended.is_err() {
+        stream.truncate(at);
+    }
+    appended
+}
+
+fn append_behind<T: Serialize>(message: &T, at: usize, stream: &mut Vec<u8>) -> Result<(), WireError> {
+    stream.extend_from_slice(&[0; LENGTH_BYTES]);
+    append_frame(message, stream)?;
+    let bytes = stream.len() - at - LENGTH_BYTES;
+    let length = u32::try_from(bytes).map_err(|_| WireError::TooLong { bytes })?;
+    stream[at..at + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+fn append_frame<T: Serialize>(message: &T, stream: &mut Vec<u8>) -> Result<(), WireError> {
+    let at = stream.len();
+    stream.push(VERSION);
+    serialize_with_flavor(message, End(stream)).map_err(|error| WireError::Malformed(error.to_string()))?;
+    let bytes = stream.len() - at;
+    if bytes > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes }) } else { Ok(()) }
+}
+
+/// The end of a stream, as postcard wants it.
+struct End<'a>(&'a mut Vec<u8>);
+
+impl Flavor for End<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Decodes a frame without its length.

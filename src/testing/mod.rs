@@ -2,6 +2,7 @@
 //!
 //! Only with the feature `testing`.
 
+pub mod fuzz;
 pub mod oracle;
 pub mod raw;
 pub mod runner;

@@ -167,7 +167,7 @@ fn history(lines: &[&str], events: &[trace::Event], replies: &BTreeMap<u64, Vec<
                 let replied = |text| Event { at_us, what: Happened::Replied { command: *command, text } };
                 history.extend(texts.map(replied));
             }
-            What::Noticed { text } => history.push(Event { at_us, what: Happened::Notice { text: text.clone() } }),
+            What::Noticed { text, .. } => history.push(Event { at_us, what: Happened::Notice { text: text.clone() } }),
             _ => {}
         }
     }

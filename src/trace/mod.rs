@@ -1,15 +1,30 @@
-//! What happened: events as data, one RON line each, saved and read again.
+//! What happened: events as data, kept in memory or written while they happen, saved and read again, and shown as text.
+//!
+//! The format is described in `docs/trace.md`.
+//!
+//! ```text
+//! modes ──add──> Trace ──take──> events ──write──> file ──Reader──> Filter ──> table, diagram
+//!                  └────────────write_to─────────────^
+//! ```
 
-use std::io::{self, BufRead, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+mod diagram;
+mod filter;
+mod format;
+mod record;
+mod table;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 use crate::actors::message::Nanos;
 use crate::topology::NodeId;
 
-/// The version of the format of saved traces; it stands in their first line.
-pub const VERSION: u32 = 1;
+pub use diagram::{MIN_WIDTH, diagram};
+pub use filter::Filter;
+pub use format::{Reader, VERSION, read, write};
+pub use record::Trace;
+pub use table::table;
+pub(crate) use text::text_of;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,18 +42,22 @@ pub enum What {
     Submitted {
         /// Its ticket.
         command: u64,
-        /// Its text.
+        /// The node that it is for, if it is for one.
+        node: Option<NodeId>,
+        /// Its text, at most the first 4 096 bytes.
         text: String,
     },
     /// A command was answered.
     Answered {
         /// Its ticket.
         command: u64,
-        /// The text of the reply.
+        /// The text of the reply, at most the first 4 096 bytes.
         text: String,
     },
     /// Something was said unasked.
     Noticed {
+        /// The node that it is about.
+        node: NodeId,
         /// The text of the notice.
         text: String,
     },
@@ -48,6 +67,8 @@ pub enum What {
         node: NodeId,
         /// Which life of it.
         incarnation: u64,
+        /// Its process, or the number that stands for one.
+        pid: u64,
     },
     /// A node has ended.
     Ended {
@@ -55,6 +76,16 @@ pub enum What {
         node: NodeId,
         /// Which life of it.
         incarnation: u64,
+    },
+    /// A node was stopped, as by SIGSTOP.
+    Stopped {
+        /// Its id.
+        node: NodeId,
+    },
+    /// A node goes on, as by SIGCONT.
+    Continued {
+        /// Its id.
+        node: NodeId,
     },
     /// A link was made.
     Linked {
@@ -65,82 +96,23 @@ pub enum What {
         /// The child.
         lower: NodeId,
     },
+    /// An envelope has been sent. Only where its arrival is not seen: by the control node, in process mode.
+    Sent(Passage),
     /// An envelope has come to a node.
-    Delivered {
-        /// The node.
-        to: NodeId,
-        /// The link it came over.
-        link: u64,
-        /// What it is, in short.
-        envelope: String,
-    },
+    Delivered(Passage),
 }
 
-/// A place where events are kept; a trace that is off keeps nothing and costs a comparison.
-#[derive(Clone, Debug, Default)]
-pub struct Trace(Option<Arc<Mutex<Vec<Event>>>>);
-
-impl Trace {
-    /// A trace that is kept.
-    pub fn on() -> Self {
-        Self(Some(Arc::default()))
-    }
-
-    /// Whether events are kept.
-    pub fn is_on(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Keeps an event; `what` is only made when the trace is on.
-    pub fn add(&self, at_ns: Nanos, what: impl FnOnce() -> What) {
-        if let Some(events) = &self.0 {
-            events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { at_ns, what: what() });
-        }
-    }
-
-    /// Takes the events that were kept.
-    pub fn take(&self) -> Vec<Event> {
-        let take = |events: &Arc<Mutex<Vec<Event>>>| {
-            std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner))
-        };
-        self.0.as_ref().map(take).unwrap_or_default()
-    }
-}
-
-/// Writes events, one RON line each, behind a line with the version.
-///
-/// # Errors
-/// When it cannot be written.
-///
-/// ```
-/// use nodetree::trace::{Event, What, read, write};
-/// let events = vec![Event { at_ns: 5, what: What::Started { node: 7, incarnation: 1 } }];
-/// let mut file = Vec::new();
-/// write(&mut file, &events)?;
-/// assert_eq!(read(&file[..])?, events);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn write(out: &mut dyn Write, events: &[Event]) -> io::Result<()> {
-    writeln!(out, "nodetree trace {VERSION}")?;
-    for event in events {
-        writeln!(out, "{}", ron::to_string(event).map_err(io::Error::other)?)?;
-    }
-    Ok(())
-}
-
-/// Reads what [`write()`] has written.
-///
-/// # Errors
-/// When it cannot be read, or is no trace of this version.
-pub fn read(input: impl BufRead) -> io::Result<Vec<Event>> {
-    let mut lines = input.lines();
-    let bad = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-    match lines.next().transpose()? {
-        Some(first) if first == format!("nodetree trace {VERSION}") => {}
-        first => return Err(bad(format!("line 1: expected \"nodetree trace {VERSION}\", found {first:?}"))),
-    }
-    let event = |(number, line): (usize, io::Result<String>)| {
-        ron::from_str(&line?).map_err(|error| bad(format!("line {}: {error}", number + 2)))
-    };
-    lines.enumerate().map(event).collect()
+/// An envelope on one link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Who sends it; nobody knows when the link is older than the trace.
+    pub from: Option<NodeId>,
+    /// Who takes it; as `from`.
+    pub to: Option<NodeId>,
+    /// The link.
+    pub link: u64,
+    /// The command that it belongs to, if it belongs to one.
+    pub command: Option<u64>,
+    /// What it is, in short.
+    pub envelope: String,
 }

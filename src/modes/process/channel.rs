@@ -2,23 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::Notify;
-use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
-use crate::modes::wire::{MAX_FRAME_BYTES, decode, encode};
+use crate::modes::wire::{MAX_FRAME_BYTES, append, codec, decode};
 
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
 const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
@@ -32,6 +32,18 @@ const KEPT_BYTES: usize = 64 * 1024;
 /// How many descriptors one read takes; one write sends one.
 const DESCRIPTORS_IN_A_READ: usize = 4;
 
+/// So many descriptors may wait for their frames: each of ours is taken before the next one is read.
+const DESCRIPTORS_WAITING: usize = 8;
+
+/// After so many frames of one link others have their turn, and what was handed out is worked on.
+const FRAMES_IN_A_ROW: u32 = 512;
+
+/// So much may wait to be written before [`Outbox::has_room`] says no.
+const ROOM_BYTES: usize = 256 * 1024;
+
+/// When there is no descriptor left to wait with, a full socket is tried again after this time.
+const TRIED_AGAIN: Duration = Duration::from_millis(5);
+
 thread_local! {
     /// One for all sockets, so that a thousand quiet ones cost nothing.
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
@@ -43,32 +55,36 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
-}
+/// This end of a link. To the runtime it is the reading end of a pipe: then it wakes us when there is something to
+/// read and never, as with its own sockets, each time when the other end has read what we wrote.
+type Socket = Rc<Receiver>;
 
 /// Opens an end of a link: what is sent through the one half is written once a turn, the other half reads.
 pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
-    let stream = std::os::unix::net::UnixStream::from(end);
-    stream.set_nonblocking(true)?;
-    let stream = Rc::new(UnixStream::from_std(stream)?);
+    rustix::io::ioctl_fionbio(&end, true)?;
+    let socket = Rc::new(Receiver::from_owned_fd_unchecked(end)?);
     let outbox = Rc::new(Outbox::default());
-    actix_rt::spawn(write(Rc::clone(&stream), Rc::clone(&outbox)));
+    actix_rt::spawn(write(Rc::clone(&socket), Rc::clone(&outbox)));
     let (bytes, descriptors) = (BytesMut::new(), VecDeque::new());
-    Ok((Outgoing(outbox), Incoming { stream, bytes, descriptors, codec: codec() }))
+    Ok((Outgoing(outbox), Incoming { socket, bytes, descriptors, codec: codec(), in_a_row: 0 }))
 }
 
 /// What waits to be written. Whoever reads too slowly makes it grow, never its writer wait.
 #[derive(Default)]
 pub(super) struct Outbox {
-    bytes: RefCell<BytesMut>,
+    /// Frames, the first of which begin with what was written already.
+    bytes: RefCell<Vec<u8>>,
+    /// How much of `bytes` was written.
+    gone: Cell<usize>,
     /// Descriptors, each with the place in the stream where the frame that needs it begins.
     descriptors: RefCell<VecDeque<(u64, OwnedFd)>>,
+    /// How much was written in all.
     written: Cell<u64>,
     /// Nothing more will be put in: what is there is written, then this end is closed.
     complete: Cell<bool>,
     broken: Cell<bool>,
     moved: Notify,
+    has_room: Notify,
 }
 
 /// The half that sends. When it is dropped, what was sent is still written.
@@ -86,19 +102,17 @@ impl Outgoing {
         if outbox.broken.get() {
             return;
         }
-        let frame = match encode(message) {
-            Ok(frame) => Bytes::from(frame),
-            Err(error) => return tracing::error!(%error, "a frame cannot be sent"),
-        };
-        let mut bytes = outbox.bytes.borrow_mut();
-        if let Some(descriptor) = descriptor {
-            let place = outbox.written.get() + bytes.len() as u64;
-            outbox.descriptors.borrow_mut().push_back((place, descriptor));
-        }
-        if bytes.len() + frame.len() > MAX_BACKLOG_BYTES || codec().encode(frame, &mut bytes).is_err() {
-            tracing::error!(waiting = bytes.len(), "a link is given up: its other end does not read");
-            drop(bytes);
+        let waiting = outbox.waiting();
+        if waiting > MAX_BACKLOG_BYTES - MAX_FRAME_BYTES {
+            tracing::error!(waiting, "a link is given up: its other end does not read");
             return outbox.give_up();
+        }
+        if let Err(error) = append(message, &mut outbox.bytes.borrow_mut()) {
+            return tracing::error!(%error, "a frame cannot be sent");
+        }
+        if let Some(descriptor) = descriptor {
+            let place = outbox.written.get() + waiting as u64;
+            outbox.descriptors.borrow_mut().push_back((place, descriptor));
         }
         outbox.moved.notify_one();
     }
@@ -113,29 +127,44 @@ impl Drop for Outgoing {
     fn drop(&mut self) {
         self.0.complete.set(true);
         self.0.moved.notify_one();
+        self.0.has_room.notify_waiters();
     }
 }
 
 impl Outbox {
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.borrow().is_empty()
+    /// How many bytes wait to be written.
+    fn waiting(&self) -> usize {
+        self.bytes.borrow().len() - self.gone.get()
     }
 
-    /// Nothing is written any more; the other end learns it when this one is closed.
+    /// Whether nothing waits to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting() == 0
+    }
+
+    /// Waits until not much is left to be written, or nobody writes here any more.
+    pub(super) async fn has_room(&self) {
+        while self.waiting() > ROOM_BYTES && !self.complete.get() {
+            self.has_room.notified().await;
+        }
+    }
+
+    /// Nothing is written any more, and the link ends.
     fn give_up(&self) {
         self.broken.set(true);
         self.bytes.take();
+        self.gone.set(0);
         self.descriptors.take();
         self.moved.notify_one();
+        self.has_room.notify_waiters();
     }
 
     /// Writes what one call takes: up to the next frame that needs a descriptor.
-    fn write_some(&self, stream: &UnixStream) -> io::Result<()> {
-        let mut bytes = self.bytes.borrow_mut();
+    fn write_some(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let mut descriptors = self.descriptors.borrow_mut();
         let written = self.written.get();
         let is_due = descriptors.front().is_some_and(|(place, _)| *place == written);
-        let next = descriptors.get(usize::from(is_due)).map_or(bytes.len(), |(place, _)| (*place - written) as usize);
+        let next = descriptors.get(usize::from(is_due)).map(|(place, _)| (*place - written) as usize);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let due = if is_due { descriptors.front().map(|(_, descriptor)| [descriptor.as_fd()]) } else { None };
@@ -144,46 +173,99 @@ impl Outbox {
         {
             return Err(io::Error::other("no room for a descriptor"));
         }
-        let sent = sendmsg(stream, &[IoSlice::new(&bytes[..next])], &mut control, SendFlags::NOSIGNAL)?;
+        let bytes = self.bytes.borrow();
+        let rest = &bytes[self.gone.get()..];
+        let rest = &rest[..next.unwrap_or(rest.len())];
+        let sent = sendmsg(socket, &[IoSlice::new(rest)], &mut control, SendFlags::NOSIGNAL)?;
+        drop(bytes);
         if is_due {
             descriptors.pop_front();
         }
-        bytes.advance(sent);
-        self.written.set(written + sent as u64);
-        if bytes.is_empty() && bytes.capacity() > KEPT_BYTES {
-            *bytes = BytesMut::new();
-        }
+        self.forget(sent);
         Ok(())
+    }
+
+    /// So much was written.
+    fn forget(&self, sent: usize) {
+        self.written.set(self.written.get() + sent as u64);
+        let (mut bytes, gone) = (self.bytes.borrow_mut(), self.gone.get() + sent);
+        if bytes.len() - gone <= ROOM_BYTES {
+            self.has_room.notify_waiters();
+        }
+        if gone < bytes.len() && gone < (bytes.len() / 2).max(KEPT_BYTES) {
+            return self.gone.set(gone);
+        }
+        bytes.drain(..gone);
+        self.gone.set(0);
+        if bytes.is_empty() && bytes.capacity() > KEPT_BYTES {
+            *bytes = Vec::new();
+        }
     }
 }
 
-async fn write(stream: Rc<UnixStream>, outbox: Rc<Outbox>) {
+async fn write(socket: Socket, outbox: Rc<Outbox>) {
+    write_all(&socket, &outbox).await;
+    if outbox.broken.get() {
+        // Who cannot be written to is not heard any more either, but for what has come already.
+        let _ = shutdown(&*socket, Shutdown::Both);
+    }
+}
+
+async fn write_all(socket: &Socket, outbox: &Outbox) {
     loop {
-        while outbox.is_empty() {
+        while outbox.waiting() == 0 {
             if outbox.complete.get() || outbox.broken.get() {
                 return;
             }
             outbox.moved.notified().await;
         }
+        let written = match outbox.write_some(socket.as_fd()) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => write_slowly(socket, outbox).await,
+            written => written,
+        };
         // What cannot be written any more is lost with the one who would have read it.
-        if stream.async_io(Interest::WRITABLE, || outbox.write_some(&stream)).await.is_err() {
+        if written.is_err() {
             return outbox.give_up();
         }
     }
 }
 
+/// Writes what waits to a socket that is full, each time when there is room again.
+async fn write_slowly(socket: &Socket, outbox: &Outbox) -> io::Result<()> {
+    // Descriptors may be short; those that are open must do their work all the same.
+    let Ok(end) = socket.as_fd().try_clone_to_owned() else {
+        tokio::time::sleep(TRIED_AGAIN).await;
+        return Ok(());
+    };
+    let sender = Sender::from_owned_fd_unchecked(end)?;
+    while outbox.waiting() > 0 {
+        sender.writable().await?;
+        match sender.try_io(|| outbox.write_some(sender.as_fd())) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
 /// The half that reads.
 pub(super) struct Incoming {
-    stream: Rc<UnixStream>,
+    socket: Socket,
     bytes: BytesMut,
     /// Those that came, in order; nothing in place of one that this process had no room for.
     descriptors: VecDeque<Option<OwnedFd>>,
     codec: LengthDelimitedCodec,
+    in_a_row: u32,
 }
 
 impl Incoming {
     /// The next frame; None at the end of the stream, and when what comes is no frame: then nothing more is read.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+        self.in_a_row += 1;
+        if self.in_a_row >= FRAMES_IN_A_ROW {
+            self.in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             match self.codec.decode(&mut self.bytes) {
                 Ok(Some(frame)) => match decode(&frame) {
@@ -199,6 +281,10 @@ impl Incoming {
                     return None;
                 }
             }
+            if self.descriptors.len() > DESCRIPTORS_WAITING {
+                tracing::error!("a link is closed: descriptors come without frames");
+                return None;
+            }
             if !self.read_some().await {
                 return None;
             }
@@ -213,28 +299,46 @@ impl Incoming {
 
     /// Reads what is there. An error is an end, too: a socket that is closed before all of it was read makes one.
     async fn read_some(&mut self) -> bool {
-        let Self { stream, bytes, descriptors, .. } = self;
-        let stream = &*stream;
-        let read = stream.async_io(Interest::READABLE, || {
-            READ_BUFFER.with_borrow_mut(|buffer| {
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
-                let mut control = RecvAncillaryBuffer::new(&mut space);
-                let mut into = [IoSliceMut::new(buffer)];
-                let read = recvmsg(&**stream, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-                for message in control.drain() {
-                    if let RecvAncillaryMessage::ScmRights(came) = message {
-                        descriptors.extend(came.map(Some));
-                    }
+        loop {
+            if self.socket.readable().await.is_err() {
+                return false;
+            }
+            let (socket, mut read) = (Rc::clone(&self.socket), None);
+            let tried = socket.try_io(|| {
+                let (length, is_all) = self.read_at_once()?;
+                read = Some(length);
+                // There is no more: that need not be asked again before the runtime says otherwise.
+                if is_all { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match (read, tried) {
+                (Some(length), _) => return length > 0,
+                (None, Err(error)) if error.kind() == ErrorKind::WouldBlock => {}
+                (None, _) => return false,
+            }
+        }
+    }
+
+    /// Reads once; also says whether that was all. A read ends early behind descriptors, and when there is no more.
+    fn read_at_once(&mut self) -> io::Result<(usize, bool)> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut into = [IoSliceMut::new(buffer)];
+            let came = recvmsg(&*self.socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+            let read = came.bytes;
+            let known = self.descriptors.len();
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(came) = message {
+                    self.descriptors.extend(came.map(Some));
                 }
-                // A read ends behind the bytes that a descriptor came with, so there is at most one in it.
-                if read.flags.contains(ReturnFlags::CTRUNC) {
-                    descriptors.push_back(None);
-                }
-                bytes.extend_from_slice(&buffer[..read.bytes]);
-                Ok(read.bytes)
-            })
-        });
-        matches!(read.await, Ok(read) if read > 0)
+            }
+            // A read ends behind the bytes that a descriptor came with, so there is at most one in it.
+            if came.flags.contains(ReturnFlags::CTRUNC) {
+                self.descriptors.push_back(None);
+            }
+            self.bytes.extend_from_slice(&buffer[..read]);
+            Ok((read, 0 < read && read < buffer.len() && known == self.descriptors.len()))
+        })
     }
 }
 

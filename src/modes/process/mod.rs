@@ -237,20 +237,14 @@ impl Processes {
         self.look_whether_up(key);
     }
 
-    fn on_hello(&self, key: NodeKey, hello: Option<HelloBack>) {
-        match hello {
-            // Its end will be reported, with its status.
-            None => {}
-            Some(HelloBack { build }) if build != self.build => {
-                self.fail(key, format!("its program is {build}, this is {}", self.build));
-            }
-            Some(_) => {
-                if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
-                    node.has_answered = true;
-                }
-                self.look_whether_up(key);
-            }
+    fn on_hello(&self, key: NodeKey, HelloBack { build }: HelloBack) {
+        if build != self.build {
+            return self.fail(key, format!("its program is {build}, this is {}", self.build));
         }
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.has_answered = true;
+        }
+        self.look_whether_up(key);
     }
 
     fn look_whether_up(&self, key: NodeKey) {
@@ -262,8 +256,9 @@ impl Processes {
         {
             node.stage = Stage::Up;
             let (node, incarnation) = (key.id, key.incarnation);
-            self.trace.add(self.wheel.now(), || What::Started { node, incarnation });
-            self.input(ControlInput::Started(key, u64::from(pid.as_raw_pid().unsigned_abs())));
+            let pid = u64::from(pid.as_raw_pid().unsigned_abs());
+            self.trace.add(self.wheel.now(), || What::Started { node, incarnation, pid });
+            self.input(ControlInput::Started(key, pid));
         }
     }
 
@@ -339,7 +334,14 @@ impl Processes {
             node.signals.pop_front();
             self.send_first_signal(key, node);
         }
-        self.input(if signal == Signal::STOP { ControlInput::Stopped(key) } else { ControlInput::Continued(key) });
+        let node = key.id;
+        if signal == Signal::STOP {
+            self.trace.add(self.wheel.now(), || What::Stopped { node });
+            self.input(ControlInput::Stopped(key));
+        } else {
+            self.trace.add(self.wheel.now(), || What::Continued { node });
+            self.input(ControlInput::Continued(key));
+        }
     }
 
     /// No effect was reported: it was so already, or somebody has undone it.
@@ -371,7 +373,7 @@ impl Processes {
 
     fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
         let [upper, lower] = ends;
-        self.trace.add(self.wheel.now(), || What::Linked { link: link.0, upper: upper.id, lower: lower.id });
+        self.trace.linked(self.wheel.now(), link, upper.id, lower.id);
         match self.try_to_connect(link, ends, slot, active) {
             Ok(address) => address,
             Err(error) => {
@@ -404,7 +406,7 @@ impl Processes {
         let (outgoing, incoming) = open(up)?;
         let Some(control) = self.control.borrow().clone() else { return Ok(None) };
         let to = End { link, side: Side::Upper };
-        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient()));
+        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient(), Rc::default()));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
         Ok(Some(Peer::start(outgoing).recipient()))
     }
@@ -412,19 +414,27 @@ impl Processes {
 
 /// Hears what a node says on its control link.
 async fn listen(processes: Weak<Processes>, key: NodeKey, mut incoming: Incoming) {
-    let hello = incoming.next::<HelloBack>().await;
-    if let Some(processes) = processes.upgrade() {
-        processes.on_hello(key, hello);
-    }
-    while let Some(message) = incoming.next::<ControlUp>().await {
-        let Some(processes) = processes.upgrade() else { return };
-        if let Some(control) = &*processes.control.borrow() {
-            control.do_send(FromNode { from: key, message });
-        }
+    if let Some(hello) = incoming.next::<HelloBack>().await {
+        let Some(known) = processes.upgrade() else { return };
+        known.on_hello(key, hello);
+        drop(known);
+        hear(&processes, key, &mut incoming).await;
     }
     // Without its control link it is of no use, if it has not ended by itself.
     if let Some(processes) = processes.upgrade() {
         processes.end_unheard(key);
+    }
+}
+
+async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming) {
+    while let Some(message) = incoming.next::<ControlUp>().await {
+        let Some(processes) = processes.upgrade() else { return };
+        if incoming.descriptor().is_some() {
+            return tracing::error!(node = key.id, "a node is ended: it has sent a descriptor");
+        }
+        if let Some(control) = &*processes.control.borrow() {
+            control.do_send(FromNode { from: key, message });
+        }
     }
 }
 
@@ -497,8 +507,10 @@ impl Fabric for ProcessFabric {
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        let to = NodeKey::CONTROL.id;
-        let what = || What::Delivered { to, link: link.0, envelope: envelope.to_string() };
-        self.0.trace.add(self.0.wheel.now(), what);
+        self.0.trace.delivered(self.0.wheel.now(), NodeKey::CONTROL.id, link, envelope);
+    }
+
+    fn sent(&self, link: LinkId, envelope: &Envelope) {
+        self.0.trace.sent(self.0.wheel.now(), NodeKey::CONTROL.id, link, envelope);
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, Outbox, open};
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
-use super::peer::{Peer, deliver};
+use super::peer::{Peer, WayUp, deliver};
 #[cfg(feature = "testing")]
 use crate::actors::NodeInput;
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
@@ -140,6 +140,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         wheel: Rc::clone(&wheel),
         control: RefCell::new(Some(control.clone())),
         node: RefCell::default(),
+        way_up: Rc::default(),
         readers: RefCell::default(),
         outboxes,
         has_ended: Cell::new(false),
@@ -164,6 +165,7 @@ struct Host {
     /// Until the node ends: its outbox is watched then.
     control: RefCell<Option<Recipient<FromNode>>>,
     node: RefCell<Option<Addr<NodeActor>>>,
+    way_up: Rc<WayUp>,
     readers: RefCell<BTreeMap<End, AbortHandle>>,
     outboxes: RefCell<Vec<Weak<Outbox>>>,
     has_ended: Cell<bool>,
@@ -195,11 +197,14 @@ impl Host {
         let mut outboxes = self.outboxes.borrow_mut();
         outboxes.retain(|outbox| outbox.strong_count() > 0);
         outboxes.push(Rc::downgrade(outgoing.outbox()));
+        if side == Side::Lower {
+            self.way_up.lead_through(outgoing.outbox());
+        }
         let address = Peer::start(outgoing).recipient();
         let node = self.node.borrow().clone();
         if let Some(node) = node {
             node.do_send(NodeMail::Control(message, Some(address)));
-            let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient()));
+            let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient(), Rc::clone(&self.way_up)));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
             actix_rt::spawn(async move {
                 // A reader that panics is a bug of ours. The node must not go on deaf.

@@ -1,9 +1,12 @@
 //! The one at the other end of a socket, as an actor: what is sent to its address is written to the socket.
 
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
 use actix::{Actor, Addr, Context, Handler, Recipient};
 
-use super::channel::{Incoming, Outgoing};
-use crate::actors::message::Envelope;
+use super::channel::{Incoming, Outbox, Outgoing};
+use crate::actors::message::{Envelope, Side};
 use crate::actors::{End, Frame, FromNode, LinkEvent};
 
 /// It ends, and with it the socket once all is written, when nobody has its address any more.
@@ -43,9 +46,36 @@ impl Handler<FromNode> for Peer {
     }
 }
 
-/// Hands what comes over a link to the one at this end, and at last that it is closed.
-pub(super) async fn deliver(mut incoming: Incoming, to: End, reader: Recipient<Frame>) {
+/// The way up from a node: to whom what comes from below is passed on.
+#[derive(Default)]
+pub(super) struct WayUp(RefCell<Weak<Outbox>>);
+
+impl WayUp {
+    /// The node has a new parent.
+    pub(super) fn lead_through(&self, outbox: &Rc<Outbox>) {
+        *self.0.borrow_mut() = Rc::downgrade(outbox);
+    }
+
+    /// What cannot be passed on is not read: so it waits with its source, and not here.
+    async fn has_room(&self) {
+        let outbox = self.0.borrow().upgrade();
+        if let Some(outbox) = outbox {
+            outbox.has_room().await;
+        }
+    }
+}
+
+/// Hands what comes over a link to the one at this end, and at last that it is closed. What comes from below is read
+/// while there is room on the way up, if there is one.
+pub(super) async fn deliver(mut incoming: Incoming, to: End, reader: Recipient<Frame>, way_up: Rc<WayUp>) {
     while let Some(envelope) = incoming.next::<Envelope>().await {
+        if incoming.descriptor().is_some() {
+            tracing::error!(link = to.link.0, "a link is closed: a descriptor has come that nobody asked for");
+            break;
+        }
+        if to.side == Side::Upper {
+            way_up.has_room().await;
+        }
         reader.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
     }
     reader.do_send(Frame { to, event: LinkEvent::Closed });

@@ -1,0 +1,145 @@
+//! Processes: how long their beginning and their end take, and what they cost when they do nothing.
+
+use std::fs;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use nodetree::{Command, Dictionary, Mode, NodeTree};
+use rustix::process::{Signal, kill_process};
+
+use crate::Print;
+use crate::program::{PROGRAM, Program, pid, pid_of, read_proc};
+use crate::raw::Minimal;
+use crate::table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, percentile};
+
+/// A node that stands aside, so that there always is one.
+const OTHER: i64 = 0;
+
+const ROUNDS: usize = 300;
+
+fn rounds() -> usize {
+    if is_measured() { ROUNDS } else { 3 }
+}
+
+fn start() -> Outcome<NodeTree<Dictionary>> {
+    let tree = NodeTree::<Dictionary>::builder().mode(Mode::Process).node_program(PROGRAM).start()?;
+    pid_of(&tree.line(&format!("create {OTHER}"))?)?;
+    Ok(tree)
+}
+
+/// From the submission of a create to its reply; the baseline until the first byte of a program that was started.
+pub fn create(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
+    let tree = start()?;
+    let replies = tree.replies()?;
+    let [ours, raw] = in_turns(
+        rounds(),
+        [
+            &mut || {
+                let start = Instant::now();
+                tree.submit(Command::Create { id: 1, parent: None })?;
+                let reply = replies.recv()?;
+                let time = start.elapsed().as_secs_f64();
+                pid_of(&reply.answer.to_string())?;
+                assert_eq!(tree.line("remove 1")?, "Ok");
+                Ok(time)
+            },
+            &mut || {
+                let start = Instant::now();
+                let process = minimal.start()?;
+                let time = start.elapsed().as_secs_f64();
+                drop(process);
+                Ok(time)
+            },
+        ],
+    )?;
+    let (ours, baseline) = (median(&ours), Some(("a minimal program until its first byte", median(&raw))));
+    let what = "create until `Ok: pid` (submit → recv)".to_owned();
+    print(Row { what, unit: Unit::Time, ours, baseline, goal: Goal::Ratio(1.6) })?;
+    Ok(())
+}
+
+/// From kill -9 until a ping says so; the baseline until the end of stream of a program that was killed.
+pub fn death(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
+    let tree = start()?;
+    let [ours, raw] = in_turns(
+        rounds(),
+        [
+            &mut || {
+                let victim = pid(pid_of(&tree.line("create 1")?)?)?;
+                let start = Instant::now();
+                kill_process(victim, Signal::KILL)?;
+                while tree.line("ping 1")? != "Ok: 0" {}
+                Ok(start.elapsed().as_secs_f64())
+            },
+            &mut || {
+                let mut process = minimal.start()?;
+                let start = Instant::now();
+                kill_process(pid(process.0.id())?, Signal::KILL)?;
+                let out = process.0.stdout.as_mut().ok_or("no output")?;
+                assert_eq!(out.read(&mut [0])?, 0);
+                Ok(start.elapsed().as_secs_f64())
+            },
+        ],
+    )?;
+    for (what, percent, most) in [("median", 50, 2e-3), ("99 %", 99, 20e-3)] {
+        let baseline = Some(("kill -9 until the end of stream", percentile(&raw, percent)));
+        let (what, ours) = (format!("kill -9 until `ping` says 0, {what}"), percentile(&ours, percent));
+        print(Row { what, unit: Unit::Time, ours, baseline, goal: Goal::Most(most) })?;
+    }
+    Ok(())
+}
+
+/// Memory of its own, and what is done when there is nothing to do.
+pub fn idle(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
+    let (nodes, while_idle) = if is_measured() { (100, 5) } else { (3, 0) };
+    let mut program = Program::start(&[])?;
+    let pids = (1..=nodes).map(|id| program.create(id, (id > 1).then_some(id / 2))).collect::<Outcome<Vec<_>>>()?;
+    let private = pids.iter().map(|pid| private_bytes(*pid)).sum::<Outcome<f64>>()? / nodes as f64;
+    let process = minimal.start()?;
+    let baseline = Some(("a minimal program", private_bytes(process.0.id())?));
+    let what = "private memory of an idle node".to_owned();
+    print(Row { what, unit: Unit::Bytes, ours: private, baseline, goal: Goal::Most(0.5e6) })?;
+
+    let all: Vec<u32> = pids.into_iter().chain([program.pid()]).collect();
+    // What creating them has left behind settles first.
+    std::thread::sleep(Duration::from_secs(while_idle));
+    let before = (switches(&all)?, ticks(&all)?);
+    std::thread::sleep(Duration::from_secs(while_idle));
+    let after = (switches(&all)?, ticks(&all)?);
+    let figures = [("context switches", after.0 - before.0), ("ticks of processor time", after.1 - before.1)];
+    for (name, ours) in figures {
+        let what = format!("{name} of {nodes} idle nodes and the control node in {while_idle} s");
+        print(Row { what, unit: Unit::Count, ours: ours as f64, baseline: None, goal: Goal::Most(0.0) })?;
+    }
+    Ok(())
+}
+
+fn private_bytes(pid: u32) -> Outcome<f64> {
+    Ok(read_proc(&format!("/proc/{pid}/smaps_rollup"), &["Private_Clean:", "Private_Dirty:"])? as f64 * 1024.0)
+}
+
+/// How often any thread of them has given up a core, or lost it.
+fn switches(pids: &[u32]) -> Outcome<u64> {
+    let mut sum = 0;
+    for pid in pids {
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let status = task?.path().join("status");
+            let words = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
+            sum += read_proc(&status.to_string_lossy(), &words)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// User and system time of all of them, in clock ticks.
+fn ticks(pids: &[u32]) -> Outcome<u64> {
+    let mut sum = 0;
+    for pid in pids {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+        for field in fields.split_ascii_whitespace().skip(11).take(2) {
+            sum += field.parse::<u64>()?;
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,72 @@
+//! What the control node hears from nodes, over the links of the tree and on the control plane, and what it believes.
+
+use super::control_io::ControlEffect;
+use super::control_node::ControlNode;
+use super::message::{ControlUp, Envelope, LinkId, NodeKey, Side};
+use crate::topology::{CONTROL, NodeId};
+
+impl ControlNode {
+    pub(super) fn on_envelope(&mut self, link: LinkId, envelope: Envelope) {
+        // Over a link that is closed comes what was on its way; it is repeated where it is wanted.
+        let Some(&top) = self.own_links.get(&link) else { return };
+        if !envelope.may_come_from(Side::Lower) {
+            tracing::error!(node = top, %envelope, "a link is closed: this must not come over it");
+            return self.on_own_link_closed(link);
+        }
+        match envelope {
+            Envelope::Reply { from, .. } | Envelope::Pong { from, .. } if !self.may_speak_for(top, from) => {
+                self.on_claim(top, &envelope);
+            }
+            Envelope::ChildGone { child, .. } if !self.may_speak_for(top, child) => self.on_claim(top, &envelope),
+            Envelope::Greeting => self.on_linked(link, CONTROL),
+            Envelope::Reply { from, packet } => self.on_reply(from, packet),
+            Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
+            Envelope::WaveReply { wave, missing, last } => self.on_wave_reply(link, wave, missing, last),
+            Envelope::ChildGone { child, link } => self.on_child_gone(child, link),
+            Envelope::Marker { epoch, .. } => self.on_drained(epoch, CONTROL),
+            // The way is being changed, or a death has not been reported yet: what was sent is repeated, or fails then.
+            Envelope::Unroutable { .. } => {}
+            Envelope::Request { .. } | Envelope::Ping { .. } | Envelope::Wave { .. } => {}
+        }
+    }
+
+    /// Whether a node is below this top-level node, or may have been a moment ago. Of nodes that are no more anybody may
+    /// speak, for nobody listens.
+    fn may_speak_for(&mut self, top: NodeId, node: NodeKey) -> bool {
+        self.registry.of(node).is_none() || self.topology.first_hop(node.id) == Some(top) || !self.relinks.is_empty()
+    }
+
+    /// Somebody at or below this node speaks for one that is not there. It may have passed through others, so the link is
+    /// not to blame.
+    fn on_claim(&mut self, top: NodeId, envelope: &Envelope) {
+        self.claims += 1;
+        if self.claims.is_power_of_two() {
+            let claims = self.claims;
+            tracing::error!(node = top, claims, %envelope, "dropped: somebody there speaks for another node");
+        }
+    }
+
+    pub(super) fn on_node(&mut self, key: NodeKey, message: ControlUp) {
+        self.heard_from(key);
+        match message {
+            ControlUp::Linked { link } => self.on_linked(link, key.id),
+            ControlUp::Switched { epoch } => self.on_switched(epoch, key.id),
+            ControlUp::Drained { epoch } => self.on_drained(epoch, key.id),
+            ControlUp::LinkFailed { link } => self.on_link_failed(link, Some(key.id), "a node had no room for it"),
+            ControlUp::Here { epoch } => self.on_here(epoch, key.id),
+            ControlUp::Beat => {}
+        }
+    }
+
+    pub(super) fn on_own_link_closed(&mut self, link: LinkId) {
+        self.effects.push(ControlEffect::Close(link));
+        if let Some(id) = self.own_links.remove(&link) {
+            if let Some(&newborn) = self.newborn.get(&id) {
+                self.newborn_lost(newborn, link);
+            }
+            if let Some(key) = self.registry.get(id).map(|entry| entry.key) {
+                self.on_child_gone(key, link);
+            }
+        }
+    }
+}
