@@ -20,6 +20,8 @@ mod harness;
 mod kills;
 #[path = "process/limits.rs"]
 mod limits;
+#[path = "process/pairs.rs"]
+mod pairs;
 #[path = "program/harness.rs"]
 #[allow(dead_code, reason = "shared with tests/program, which uses all of it")]
 mod program;

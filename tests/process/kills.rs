@@ -153,7 +153,7 @@ impl Striker {
                     let replied = |text| Event { at_us, what: Happened::Replied { command, text } };
                     history.extend(texts.into_iter().map(replied));
                 }
-                What::Noticed { text } => history.push(Event { at_us, what: Happened::Notice { text } }),
+                What::Noticed { text, .. } => history.push(Event { at_us, what: Happened::Notice { text } }),
                 _ => {}
             }
         }
