@@ -12,16 +12,26 @@ mod commands;
 mod crashes;
 #[path = "process/dialogues.rs"]
 mod dialogues;
+#[path = "process/floods.rs"]
+mod floods;
 #[path = "process/harness.rs"]
 mod harness;
+#[path = "process/kills.rs"]
+mod kills;
 #[path = "process/limits.rs"]
 mod limits;
+#[path = "process/pairs.rs"]
+mod pairs;
 #[path = "program/harness.rs"]
 #[allow(dead_code, reason = "shared with tests/program, which uses all of it")]
 mod program;
 #[path = "common/sandbox.rs"]
 mod sandbox;
+#[path = "process/scale.rs"]
+mod scale;
 #[path = "process/stops.rs"]
 mod stops;
+#[path = "process/streams.rs"]
+mod streams;
 #[path = "process/strikes.rs"]
 mod strikes;

@@ -96,7 +96,7 @@ fn of_many_requests_at_a_death_a_first_part_is_answered() {
             assert_eq!((of_2.len(), replies.iter().filter(|it| *it == "Ok:4").count()), (200, 200), "{at}");
             let done = of_2.iter().take_while(|&&reply| reply == "Ok:2").count();
             assert!(of_2[done..].iter().all(|&reply| reply == UNAVAILABLE), "{at}: {of_2:?}");
-            assert!(done < 200, "{at}");
+            assert!(done < 200 || at == "sent", "{at}"); // Among so many there is hardly a moment when all is sent.
             is_dead_and_comes_back(&mut program, pid, at);
             assert_eq!(program.end().code, Some(0));
         }
@@ -111,7 +111,11 @@ fn a_crash_of_any_kind_is_a_death() {
             for when in ["before", "after"] {
                 let fail_point = format!("2 Request 2 {when} {action}");
                 let (mut program, pid) = start(&fail_point);
-                says(&mut program, &[("exec 2 a 1", "Ok:2"), ("exec 3 a 1", BELOW)]);
+                says(&mut program, &[("exec 2 a 1", "Ok:2")]);
+                let reply = ask(&mut program, "exec 3 a 1");
+                // A panic ends the node in order: what it has sent leaves it.
+                let is_sent = (action, when, reply.as_str()) == ("panic", "after", "Ok:3");
+                assert!(is_sent || reply == BELOW, "{fail_point}: {reply}");
                 is_dead_and_comes_back(&mut program, pid, &fail_point);
                 let ended = program.end();
                 assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{fail_point}");

@@ -184,3 +184,16 @@ impl Chance {
 pub fn skip(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
 }
+
+/// Whether the sizes that take minutes are asked for: `NODETREE_FULL=1 cargo test --release --test process`.
+pub fn is_full_run() -> bool {
+    std::env::var_os("NODETREE_FULL").is_some_and(|value| value == "1")
+}
+
+/// The processes that are nodes of this control node.
+pub fn nodes_of(control: Pid) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Pid::from_raw);
+    let parent = control.as_raw_pid().to_string();
+    pids.filter(|&pid| stat(pid).is_some_and(|stat| stat[1] == parent)).collect()
+}

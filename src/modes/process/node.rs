@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
@@ -26,6 +26,10 @@ use crate::modes::real_time::Wheel;
 
 /// What a node was told last is written within this time after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// By how many thousandths of the memory the kernel is to think a node larger than it is, and the most it can think so.
+const LIKELIER_BY: i32 = 100;
+const MOST_LIKELY: i32 = 1000;
 
 /// The exit code of a node that has no control node, or one of another build.
 const NOT_A_NODE: i32 = 2;
@@ -84,12 +88,21 @@ pub(super) fn is_node() -> bool {
 fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
     // A stopped process does not see that its control link ends, but it sees this.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    offer_to_the_kernel();
     let control_link = take_control_link()?;
     note_panics();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().max_blocking_threads(cores).build()?;
     System::with_tokio_rt(|| runtime).block_on(live(control_link, executor, build))
+}
+
+/// When the kernel must end a process to get memory, a node is to be chosen before the control node: that would end all.
+fn offer_to_the_kernel() {
+    const SCORE: &str = "/proc/self/oom_score_adj";
+    let score = fs::read_to_string(SCORE).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    // Where the kernel has no such file, it cannot be told.
+    let _ = fs::write(SCORE, (score.unwrap_or(0) + LIKELIER_BY).min(MOST_LIKELY).to_string());
 }
 
 /// The control link is 0 when the process starts; what a command set reads there is nothing.
