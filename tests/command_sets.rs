@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
+use nodetree::actors::message::SEGMENT_BYTES;
 use nodetree::command_sets::dictionary::Found;
 use nodetree::command_sets::search::{MAX_CHARS, PART_CHARS, PART_POSITIONS, Positions, STEPS_PER_TURN};
-use nodetree::command_sets::sum::{Count, MAX_COUNT, PART_NUMBERS};
+use nodetree::command_sets::sum::{Count, MAX_COUNT, Numbers, PART_NUMBERS};
 use nodetree::command_sets::timer::{Press, Reading};
 use nodetree::command_sets::{
     CommandSet, CommandSetKind, Dictionary, NoStream, Progress, Request, RequestError, Search, StreamItem, Sum,
@@ -202,8 +203,11 @@ fn parts_are_cut_at_fixed_sizes() {
 
 #[test]
 fn parts_are_small_when_encoded() {
-    let sum = Sum::request(&[i64::MIN; PART_NUMBERS]);
-    assert!(postcard::to_stdvec(&sum.parts[0]).unwrap().len() <= 48 * 1024);
+    // One segment; two where the numbers are large.
+    for (number, segments) in [(i32::MIN.into(), 1), (i64::MIN, 2)] {
+        let sum = Sum::request(&[number; PART_NUMBERS]);
+        assert!(postcard::to_stdvec(&sum.parts[0]).unwrap().len() <= segments * SEGMENT_BYTES);
+    }
     let search = Search::request(&"x".repeat(PART_CHARS), "x").unwrap();
     assert!(postcard::to_stdvec(&search.parts[0]).unwrap().len() <= 48 * 1024 + 8);
     let found = Positions::At(vec![MAX_CHARS as u64; PART_POSITIONS]);
@@ -263,7 +267,10 @@ fn requests_that_no_reader_makes_are_refused_and_change_nothing() {
     assert!(run(&mut node, 0, Dictionary::save("a b", 1)).is_err());
     assert_eq!(run(&mut node, 0, Dictionary::load("x")).unwrap().0, [Found::Value(5)]);
     assert!(run(&mut Sum::default(), 0, Sum::request(&[])).is_err());
-    assert!(run(&mut Sum::default(), 0, Request { head: Count { count: 2 }, parts: vec![vec![1, 2, 3]] }).is_err());
+    assert!(
+        run(&mut Sum::default(), 0, Request { head: Count { count: 2 }, parts: vec![Numbers::new(&[1, 2, 3])] })
+            .is_err()
+    );
     assert!(run(&mut Sum::default(), 0, Request { head: Count { count: MAX_COUNT + 1 }, parts: vec![] }).is_err());
     let mut swapped = Search::request("abc", "b").unwrap();
     swapped.parts.reverse();

@@ -79,8 +79,9 @@ const STEPS: [(&str, usize); 7] =
 
 const MOMENTS: [&str; 3] = ["before", "after", "sent"];
 
-/// How many systems run at the same time.
+/// How many systems run at the same time; those with a stopped node wait most of the time.
 const AT_ONCE: usize = 6;
+const STOPPED_AT_ONCE: usize = 16;
 
 /// Where a node does itself harm.
 #[derive(Clone, Debug)]
@@ -168,7 +169,7 @@ impl Case {
         let mut program = Command::new(env!("CARGO_BIN_EXE_nodetree"));
         program.args(["--mode", "process", "--topology", self.topology, "--reply-timeout"]);
         // Whoever was stopped lets it pass; a death is known without it.
-        program.arg(if fault.is_some_and(|fault| fault.action == "stop") { "300ms" } else { "60s" });
+        program.arg(if fault.is_some_and(|fault| fault.action == "stop") { "2s" } else { "60s" });
         if let Some(Fault { node, kind, number, when, action }) = fault {
             program.env("NODETREE_FAIL_POINTS", format!("{node} {kind} {number} {when} {action}"));
         }
@@ -272,7 +273,7 @@ impl Case {
 }
 
 /// Tries all faults of one kind in one case, several at once; how many have come.
-fn try_all(case: &Case, action: &'static str, every: usize) -> usize {
+fn try_all(case: &Case, action: &'static str, at_once: usize, every: usize) -> usize {
     let old = {
         let unchanged = Case { change: "ping 9", ..*case };
         unchanged.run(None).drawing
@@ -282,7 +283,7 @@ fn try_all(case: &Case, action: &'static str, every: usize) -> usize {
     let faults: Vec<Fault> = case.faults(action, &old).into_iter().step_by(every).collect();
     let (next, come) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let said = case.run(Some(fault));
@@ -310,7 +311,7 @@ fn try_all(case: &Case, action: &'static str, every: usize) -> usize {
 fn a_kill_at_each_step_leaves_the_old_tree_or_the_new_one() {
     sandboxed!({
         for case in &CASES {
-            let come = try_all(case, "kill", 1);
+            let come = try_all(case, "kill", AT_ONCE, 1);
             println!("{}: {come} deaths", case.name);
             assert!(come >= 10, "{}: only {come} of the deaths have come", case.name);
         }
@@ -321,7 +322,7 @@ fn a_kill_at_each_step_leaves_the_old_tree_or_the_new_one() {
 fn a_stop_at_each_step_leaves_the_old_tree_or_the_new_one() {
     sandboxed!({
         for case in &CASES {
-            try_all(case, "stop", 2);
+            try_all(case, "stop", STOPPED_AT_ONCE, 3);
         }
     });
 }

@@ -10,7 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 mod blocks;
 mod derive;
+mod digits;
 mod executor;
+mod numbers;
 mod reader;
 
 pub mod dictionary;

@@ -5,6 +5,8 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
+use super::digits;
+pub use super::numbers::{NotNumbers, Numbers};
 use super::reader::read_whole;
 use super::words::{Number, is_blank};
 use super::{CommandSet, Progress, Request, RequestError, StreamItem, StreamedText, TextReader, Turn};
@@ -12,8 +14,9 @@ use super::{CommandSet, Progress, Request, RequestError, StreamItem, StreamedTex
 /// The most numbers of one request.
 pub const MAX_COUNT: u64 = 100_000_000;
 
-/// How many numbers one part holds; only the last part of a request may hold fewer.
-pub const PART_NUMBERS: usize = 4096;
+/// How many numbers one part holds; only the last part of a request may hold fewer. With 32 bits for each, a part
+/// fits into one segment.
+pub const PART_NUMBERS: usize = 15_000;
 
 /// The sum of one node: nothing but the request under way.
 ///
@@ -52,14 +55,14 @@ pub struct Count {
 impl Sum {
     /// Asks for the sum of these numbers.
     pub fn request(numbers: &[i64]) -> Request<Self> {
-        let parts = numbers.chunks(PART_NUMBERS).map(<[i64]>::to_vec).collect();
+        let parts = numbers.chunks(PART_NUMBERS).map(Numbers::new).collect();
         Request { head: Count { count: numbers.len() as u64 }, parts }
     }
 }
 
 impl CommandSet for Sum {
     type Head = Count;
-    type Part = Vec<i64>;
+    type Part = Numbers;
     type Output = i128;
 
     const NAME: &'static str = "sum";
@@ -72,7 +75,7 @@ impl CommandSet for Sum {
 
     fn print(request: &Request<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", request.head.count)?;
-        request.parts.iter().flatten().try_for_each(|number| write!(f, " {number}"))
+        request.parts.iter().flat_map(Numbers::iter).try_for_each(|number| write!(f, " {number}"))
     }
 
     fn reader() -> Box<dyn TextReader<Self>> {
@@ -85,10 +88,10 @@ impl CommandSet for Sum {
         Ok(())
     }
 
-    fn part(&mut self, part: Vec<i64>, _: &mut Turn<i128>) -> Result<(), RequestError> {
+    fn part(&mut self, part: Numbers, _: &mut Turn<i128>) -> Result<(), RequestError> {
         let mut adding = self.adding.take().ok_or_else(RequestError::not_begun)?;
         adding.left = adding.left.checked_sub(part.len() as u64).ok_or_else(|| too_many(adding.count))?;
-        adding.total += part.into_iter().map(i128::from).sum::<i128>();
+        adding.total += part.sum();
         self.adding = Some(adding);
         Ok(())
     }
@@ -110,37 +113,46 @@ impl CommandSet for Sum {
 struct SumReader {
     /// How many numbers there must be and how many of them are still to come; nothing before `n` was read.
     count: Option<(u64, u64)>,
-    /// The beginning of a word that was cut, or that is too long for the quick way.
+    /// The beginning of a word that was cut, or that is not plain enough for the quick way.
     word: Number,
+    /// Room for the numbers of the next part, and how many are there.
     numbers: Vec<i64>,
+    filled: usize,
 }
 
 impl TextReader<Sum> for SumReader {
-    fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<StreamItem<Sum>>) -> Result<(), RequestError> {
-        while let [byte, rest @ ..] = bytes {
-            if let (true, Some((number, length))) = (self.word.is_empty(), short_word(bytes)) {
-                self.number(number, out)?;
-                bytes = &bytes[length..];
-            } else {
-                self.step(*byte, out)?;
-                bytes = rest;
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<StreamItem<Sum>>) -> Result<(), RequestError> {
+        let mut at = 0;
+        loop {
+            if self.word.is_empty() {
+                at = self.quickly(bytes, at, out);
             }
+            let Some(byte) = bytes.get(at) else { return Ok(()) };
+            self.step(*byte, out)?;
+            at += 1;
         }
-        Ok(())
     }
 
     fn end_line(&mut self, _: bool, out: &mut Vec<StreamItem<Sum>>) -> Result<(), RequestError> {
         self.end_word(out)?;
         let (count, left) = self.count.ok_or_else(wrong_count)?;
-        check_complete(count, left)?;
-        if !self.numbers.is_empty() {
-            out.push(StreamItem::Part(mem::take(&mut self.numbers)));
-        }
-        Ok(())
+        check_complete(count, left)
     }
 }
 
 impl SumReader {
+    /// The quick way: plain words from `at` on, as many as there are. Gives back where the first one begins that is not.
+    fn quickly(&mut self, bytes: &[u8], mut at: usize, out: &mut Vec<StreamItem<Sum>>) -> usize {
+        loop {
+            let (end, read) = digits::read(bytes, at, &mut self.numbers[self.filled..]);
+            if read == 0 {
+                return end;
+            }
+            at = end;
+            self.add(read, out);
+        }
+    }
+
     /// The slow way: any byte.
     fn step(&mut self, byte: u8, out: &mut Vec<StreamItem<Sum>>) -> Result<(), RequestError> {
         if is_blank(byte) {
@@ -160,23 +172,36 @@ impl SumReader {
         self.number(number, out)
     }
 
-    #[inline]
     fn number(&mut self, number: i64, out: &mut Vec<StreamItem<Sum>>) -> Result<(), RequestError> {
-        let Some((count, left)) = &mut self.count else {
+        let Some((count, _)) = self.count else {
             let count = check_count(u64::try_from(number).ok())?;
             self.count = Some((count, count));
+            self.make_room();
             out.push(StreamItem::Head(Count { count }));
             return Ok(());
         };
-        *left = left.checked_sub(1).ok_or_else(|| too_many(*count))?;
-        if self.numbers.capacity() == 0 {
-            self.numbers.reserve_exact(PART_NUMBERS.min(*left as usize + 1));
-        }
-        self.numbers.push(number);
-        if self.numbers.len() == PART_NUMBERS {
-            out.push(StreamItem::Part(mem::take(&mut self.numbers)));
-        }
+        *self.numbers.get_mut(self.filled).ok_or_else(|| too_many(count))? = number;
+        self.add(1, out);
         Ok(())
+    }
+
+    /// So many numbers have come into their places.
+    fn add(&mut self, read: usize, out: &mut Vec<StreamItem<Sum>>) {
+        self.filled += read;
+        if let Some((_, left)) = &mut self.count {
+            *left -= read as u64;
+        }
+        if self.filled == self.numbers.len() {
+            out.push(StreamItem::Part(Numbers::new(&self.numbers)));
+            self.make_room();
+        }
+    }
+
+    /// For as many numbers as the next part has: none when all have come.
+    fn make_room(&mut self) {
+        let left = self.count.map_or(0, |(_, left)| left);
+        self.numbers.resize(left.min(PART_NUMBERS as u64) as usize, 0);
+        self.filled = 0;
     }
 
     fn check_room(&self) -> Result<(), RequestError> {
@@ -191,32 +216,6 @@ impl SumReader {
         let (from, to, at) = (i64::MIN, i64::MAX, count - left + 1);
         RequestError::new(format_args!("k{at} must be an integer from {from} to {to}"))
     }
-}
-
-/// The number at the beginning of `bytes` and the length of its word with the blank behind it, when the word has at
-/// most seven digits and both are whole in `bytes`. Eight bytes are looked at in one step: this is the tight loop of
-/// requests of 700 MB.
-#[inline]
-fn short_word(bytes: &[u8]) -> Option<(i64, usize)> {
-    let sign = usize::from(bytes.first() == Some(&b'-'));
-    let window = bytes.get(sign..sign + 8)?;
-    let digits = u64::from_le_bytes(window.try_into().ok()?) ^ 0x3030_3030_3030_3030;
-    // Bit 7 of a byte is set where the byte is above 9; a carry only reaches bytes behind one that is marked already.
-    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
-    let length = others.trailing_zeros() as usize / 8;
-    if length == 0 || length == 8 || !is_blank(window[length]) {
-        return None;
-    }
-    let number = eight_digits(digits << (64 - 8 * length)) as i64;
-    Some((if sign == 1 { -number } else { number }, sign + length + 1))
-}
-
-/// The number that eight digits make, one a byte, the first in the lowest byte.
-#[inline]
-fn eight_digits(digits: u64) -> u64 {
-    let pairs = (digits.wrapping_mul(10) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff
 }
 
 fn check_count(count: Option<u64>) -> Result<u64, RequestError> {

@@ -19,8 +19,8 @@ use crate::topology::NodeId;
 /// tree.line("create 3")?;
 /// let mut exec = tree.begin_exec(3)?;
 /// exec.send(StreamItem::Head(sum::Count { count: 4 }))?;
-/// exec.send(StreamItem::Part(vec![1, 2]))?;
-/// exec.send(StreamItem::Part(vec![3, 4]))?;
+/// exec.send(StreamItem::Part(sum::Numbers::new(&[1, 2])))?;
+/// exec.send(StreamItem::Part(sum::Numbers::new(&[3, 4])))?;
 /// let ticket = exec.finish(Ok(()))?;
 /// assert_eq!(tree.wait(ticket)?.to_string(), "Ok:3: 10");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -3,7 +3,9 @@
 //! Only with the feature `testing`.
 
 pub mod fuzz;
+pub mod many;
 pub mod oracle;
+mod outside;
 pub mod raw;
 pub mod runner;
 pub mod script;

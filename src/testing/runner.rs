@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::oracle::{Commands, Event, Happened, OracleConfig, PidRule, Summary, Topology, Violation, judge};
+use super::outside::Outside;
 use super::script::Script;
 use crate::command_sets::{CommandSet, Dictionary, Search, Sum, Timer};
 use crate::error::{StartError, SubmitError};
@@ -77,6 +78,14 @@ pub enum RunError {
 /// ```
 pub fn run(setup: &Setup, script: &Script) -> Result<Summary, RunError> {
     let (history, _) = record(setup, script)?;
+    judged(setup, script, &history)
+}
+
+/// Has the oracle judge what was recorded.
+///
+/// # Errors
+/// The first promise that was broken.
+pub fn judged(setup: &Setup, script: &Script, history: &[Event]) -> Result<Summary, RunError> {
     let config = OracleConfig {
         topology: script.topology,
         commands: script.commands,
@@ -84,7 +93,7 @@ pub fn run(setup: &Setup, script: &Script) -> Result<Summary, RunError> {
         slack_ms: setup.slack.as_millis() as u64,
         pid_rule: if setup.mode == Mode::Process { PidRule::NotShared } else { PidRule::NeverTwice },
     };
-    Ok(judge(&config, &history).map_err(Box::new)?)
+    Ok(judge(&config, history).map_err(Box::new)?)
 }
 
 /// Runs a script; what happened as the oracle wants it, and as the system's own trace.
@@ -128,23 +137,38 @@ pub fn kind(topology: Topology) -> TopologyKind {
 
 fn record_with<C: CommandSet>(setup: &Setup, script: &Script) -> Result<(Vec<Event>, Vec<trace::Event>), RunError> {
     let tree = builder::<C>(setup, script.topology).start()?;
-    let lines: Vec<&str> = script.steps.iter().map(|step| step.text.as_str()).filter(|line| is_command(line)).collect();
-    if script.one_write {
-        tree.submit_lines(lines.iter().copied())?;
-        tree.settle()?;
-    } else {
-        for line in &lines {
-            tree.submit_lines([*line])?;
-            tree.settle()?;
-        }
-    }
+    let mut outside = Outside::new(&tree, setup.mode == Mode::Process);
+    type_all(&tree, script, &mut outside)?;
     let mut replies: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for reply in tree.replies()?.try_iter() {
         replies.entry(reply.ticket.0).or_default().push(reply.answer.to_string());
     }
-    let events = tree.trace();
-    let history = history(&lines, &events, &replies, tree.now().as_micros() as u64);
+    let (strikes, events) = outside.end();
+    let lines = script.steps.iter().map(|step| step.text.as_str()).filter(|line| is_command(line));
+    let history = history(lines, strikes, &events, &replies, tree.now().as_micros() as u64);
     Ok((history, events))
+}
+
+/// Types a script: all in one write, or each line when the one before has been answered. What is done from outside is
+/// done behind the lines before it, whether or not they are answered.
+fn type_all<C: CommandSet>(tree: &NodeTree<C>, script: &Script, outside: &mut Outside<'_, C>) -> Result<(), RunError> {
+    let mut together = Vec::new();
+    for step in &script.steps {
+        match step.outside() {
+            Some((action, id)) if outside.is_possible() => {
+                tree.submit_lines(together.drain(..))?;
+                outside.strike(action, id);
+            }
+            _ if !is_command(&step.text) => {}
+            _ if script.one_write => together.push(step.text.as_str()),
+            _ => {
+                tree.submit_lines([step.text.as_str()])?;
+                tree.settle()?;
+            }
+        }
+    }
+    tree.submit_lines(together)?;
+    Ok(tree.settle()?)
 }
 
 fn is_command(line: &str) -> bool {
@@ -152,14 +176,19 @@ fn is_command(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#') && line != "exit" && line != "quit"
 }
 
-fn history(lines: &[&str], events: &[trace::Event], replies: &BTreeMap<u64, Vec<String>>, end_us: u64) -> Vec<Event> {
-    let mut history = Vec::new();
-    let mut submitted = lines.iter();
+fn history<'l>(
+    mut submitted: impl Iterator<Item = &'l str>,
+    strikes: Vec<Event>,
+    events: &[trace::Event],
+    replies: &BTreeMap<u64, Vec<String>>,
+    end_us: u64,
+) -> Vec<Event> {
+    let mut history = strikes;
     for event in events {
         let at_us = event.at_ns / 1000;
         match &event.what {
             What::Submitted { command, .. } => {
-                let text = submitted.next().copied().unwrap_or_default().to_owned();
+                let text = submitted.next().unwrap_or_default().to_owned();
                 history.push(Event { at_us, what: Happened::Submitted { command: *command, text } });
             }
             What::Answered { command, .. } => {

@@ -10,9 +10,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::oracle::{Commands, Topology, UnknownName};
+use super::oracle::{Action, Commands, Topology, UnknownName};
 
-/// What is typed as one command: one line, or the three of an exec of `search`, joined by LF.
+/// What is typed as one command: one line, or the three of an exec of `search`, joined by LF. Or a comment that says
+/// what is done to a node from outside at this point, as by `kill` in another terminal: `#! kill 5`, `#! stop 5`,
+/// `#! continue 5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The line or lines, without the last LF.
@@ -32,12 +34,27 @@ pub struct Script {
     pub one_write: bool,
 }
 
+/// How a step begins that is done from outside.
+const STRIKE: &str = "#! ";
+
 const HOT_IDS: [i64; 4] = [5, 3, 8, 10];
 const MOST_GROUPS: usize = 28;
 
 /// Scripts of up to about 40 lines for such a system, faults included.
 pub fn script(topology: Topology, commands: Commands) -> impl Strategy<Value = Script> {
     scripts(topology, commands, vec(group(commands), 1..MOST_GROUPS))
+}
+
+/// The same, and now and then a node is struck from outside: for systems whose nodes are processes.
+pub fn struck_script(topology: Topology, commands: Commands) -> impl Strategy<Value = Script> {
+    let strike = (select(vec!["kill", "kill", "stop", "continue"]), hot_id())
+        .prop_map(|(word, id)| vec![step(format!("{STRIKE}{word} {id}"))]);
+    let stopped = (hot_id(), vec(line(commands), 0..3)).prop_map(|(id, between)| {
+        let stop = step(format!("{STRIKE}stop {id}"));
+        std::iter::once(stop).chain(between).chain([step(format!("{STRIKE}continue {id}"))]).collect()
+    });
+    let one = prop_oneof![10 => group(commands), 2 => strike, 1 => stopped];
+    scripts(topology, commands, vec(one, 1..MOST_GROUPS))
 }
 
 /// The same without `kill`, `pause` and `resume`: the oracle judges these exactly, in one write as well.
@@ -213,6 +230,18 @@ impl Step {
         let word = self.text.split([' ', '\t', '\n']).find(|word| !word.is_empty()).unwrap_or("");
         matches!(word, "kill" | "pause" | "resume")
     }
+
+    /// What is done from outside, and to which node.
+    pub fn outside(&self) -> Option<(Action, i64)> {
+        let (word, id) = self.text.strip_prefix(STRIKE)?.split_once(' ')?;
+        let action = match word {
+            "kill" => Action::Kill,
+            "stop" => Action::Stop,
+            "continue" => Action::Continue,
+            _ => return None,
+        };
+        Some((action, id.parse().ok()?))
+    }
 }
 
 impl fmt::Display for Script {
@@ -282,7 +311,8 @@ mod tests {
     use super::*;
 
     fn any_script() -> impl Strategy<Value = Script> {
-        (select(Topology::ALL.to_vec()), select(Commands::ALL.to_vec())).prop_flat_map(|(t, c)| script(t, c))
+        (select(Topology::ALL.to_vec()), select(Commands::ALL.to_vec()))
+            .prop_flat_map(|(t, c)| prop_oneof![script(t, c), struck_script(t, c)])
     }
 
     proptest! {
@@ -302,6 +332,13 @@ mod tests {
     fn the_lines_behind_an_exec_of_search_belong_to_it() {
         let script: Script = "# commands: search\nexec 1\n\n# x\nping 1\n".parse().expect("a script");
         assert_eq!(script.steps, [step("exec 1\n\n# x"), step("ping 1")]);
+    }
+
+    #[test]
+    fn what_is_done_from_outside_is_a_comment_to_everybody_else() {
+        let script: Script = "#! stop -7\n# kill 5\n#! fly 5\n".parse().expect("a script");
+        let outside: Vec<_> = script.steps.iter().map(Step::outside).collect();
+        assert_eq!(outside, [Some((Action::Stop, -7)), None, None]);
     }
 
     #[test]

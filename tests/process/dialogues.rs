@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use nodetree::testing::oracle::{Action, Commands};
 use nodetree::testing::runner::kind;
 use nodetree::testing::transcript::{Driver, Transcript};
-use nodetree::{CommandSet, Dictionary, NodeTree, Notice, Reply, Sum, Ticket, Timer};
+use nodetree::{CommandSet, Dictionary, NodeTree, Notice, Reply, Search, Sum, Ticket, Timer};
 use rustix::process::{Pid, Signal};
 
 use crate::harness::{PATIENCE, is_stopped, say, strike, tree_of, until};
@@ -20,6 +20,8 @@ struct Library<C: CommandSet> {
     replies: Receiver<Reply<C>>,
     notices: Receiver<Notice>,
     typed: VecDeque<Ticket>,
+    /// The lines of an exec that is not complete.
+    open: Vec<String>,
 }
 
 impl<C: CommandSet> Library<C> {
@@ -27,8 +29,16 @@ impl<C: CommandSet> Library<C> {
         let reply_timeout = Duration::from_millis(transcript.reply_timeout_ms.unwrap_or(5000));
         let tree = tree_of::<C>(kind(transcript.topology), reply_timeout);
         let (replies, notices) = (tree.replies().unwrap(), tree.notices());
-        let mut library = Self { tree, replies, notices, typed: VecDeque::new() };
+        let mut library = Self { tree, replies, notices, typed: VecDeque::new(), open: Vec::new() };
         transcript.run(&mut library).map_err(|mismatch| mismatch.to_string())
+    }
+
+    /// The command that is complete with this line: an exec of `search` is three lines.
+    fn command(&mut self, line: &str) -> Option<String> {
+        self.open.push(line.to_owned());
+        let is_exec = self.open[0].split_whitespace().next() == Some("exec");
+        let lines = if is_exec && C::NAME == Search::NAME { 3 } else { 1 };
+        (self.open.len() == lines).then(|| std::mem::take(&mut self.open).join("\n"))
     }
 
     fn pid_of(&self, id: i64) -> Pid {
@@ -45,11 +55,14 @@ impl<C: CommandSet> Driver for Library<C> {
         if line == "exit" {
             return; // The system ends with the dialogue.
         }
-        self.typed.push_back(self.tree.submit_line(line).unwrap());
+        if let Some(command) = self.command(line) {
+            self.typed.push_back(self.tree.submit_line(&command).unwrap());
+        }
     }
 
     fn type_all(&mut self, lines: &[&str]) {
-        self.typed.extend(self.tree.submit_lines(lines.iter().copied()).unwrap());
+        let commands: Vec<String> = lines.iter().filter_map(|line| self.command(line)).collect();
+        self.typed.extend(self.tree.submit_lines(commands.iter().map(String::as_str)).unwrap());
     }
 
     fn next_reply(&mut self) -> Option<String> {
@@ -102,8 +115,7 @@ fn every_dialogue_comes_out_as_written() {
                         Commands::Sum => Library::<Sum>::hold(&transcript),
                         Commands::Dictionary => Library::<Dictionary>::hold(&transcript),
                         Commands::Timer => Library::<Timer>::hold(&transcript),
-                        // Its requests are several lines: for the program, not for this driver.
-                        Commands::Search => Ok(()),
+                        Commands::Search => Library::<Search>::hold(&transcript),
                     };
                     assert_eq!(outcome, Ok(()), "{}", path.display());
                 });

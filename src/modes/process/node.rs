@@ -91,7 +91,8 @@ fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
     offer_to_the_kernel();
     let control_link = take_control_link()?;
     note_panics();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Not `available_parallelism`, which reads files of the system to find quotas of time.
+    let cores = rustix::thread::sched_getaffinity(None).map_or(1, |cores| cores.count() as usize).max(1);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().max_blocking_threads(cores).build()?;
     System::with_tokio_rt(|| runtime).block_on(live(control_link, executor, build))
