@@ -185,11 +185,6 @@ pub fn skip(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
 }
 
-/// Whether the sizes that take minutes are asked for: `NODETREE_FULL=1 cargo test --release --test process`.
-pub fn is_full_run() -> bool {
-    std::env::var_os("NODETREE_FULL").is_some_and(|value| value == "1")
-}
-
 /// The processes that are nodes of this control node.
 pub fn nodes_of(control: Pid) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();

@@ -85,28 +85,33 @@ fn no_process_left_is_an_error_of_create() {
 fn no_descriptor_left_is_an_error_of_create() {
     sandboxed!({
         let (mut refused, mut started) = (Vec::new(), Vec::new());
-        for descriptors in (4..=44).step_by(1) {
-            let mut command = Command::new("prlimit");
-            command.args([&format!("--nofile={descriptors}"), NODETREE, "--mode", "process"]);
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let mut program = Program::start(command);
-            program.write_unless_ended("create 1\n");
-            let Some(first) = program.line() else {
+        for descriptors in 4..=44 {
+            let with_few = || {
+                let mut command = Command::new("prlimit");
+                command.args([&format!("--nofile={descriptors}"), NODETREE, "--mode", "process"]);
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                Program::start(command)
+            };
+            let mut program = with_few();
+            program.write_behind(b"create 1\n".to_vec());
+            if program.line().is_some() {
+                assert_eq!(program.end().code, Some(0), "{descriptors}");
+                started.push(descriptors);
+                live_with_few_descriptors(with_few(), descriptors);
+            } else {
                 let ended = program.end();
                 assert_ne!(ended.code, Some(0), "{descriptors}");
                 assert!(!ended.stderr.is_empty() && !ended.stderr.contains("panicked"), "{descriptors}: {ended:?}");
                 refused.push(descriptors);
-                continue;
-            };
-            started.push(descriptors);
-            live_with_few_descriptors(program, &first, descriptors);
+            }
         }
         eprintln!("with {refused:?} descriptors it does not start, with {started:?} it does");
         assert!(!started.is_empty() && refused.iter().max() < started.iter().max());
     });
 }
 
-fn live_with_few_descriptors(mut program: Program, first: &str, descriptors: i32) {
+fn live_with_few_descriptors(mut program: Program, descriptors: i32) {
+    let first = ask(&mut program, "create 1");
     if !first.starts_with("Ok: ") {
         assert!(first.starts_with("Error: ") && first.len() > 7, "{descriptors}: {first}");
         assert_eq!(ask(&mut program, "ping 1"), "Error: Not found");

@@ -19,7 +19,7 @@ enum Fault {
     Kill,
     KillByCommand,
     StopAndContinue,
-    Segv,
+    Crash,
     Remove,
     Create,
     DoubleKill,
@@ -32,7 +32,7 @@ const FAULTS: [Fault; 10] = [
     Fault::Kill,
     Fault::KillByCommand,
     Fault::StopAndContinue,
-    Fault::Segv,
+    Fault::Crash,
     Fault::Remove,
     Fault::Create,
     Fault::DoubleKill,
@@ -46,7 +46,7 @@ fn pid_of(tree: &NodeTree<Dictionary>, id: i64) -> Option<Pid> {
     drawn(tree).into_iter().find(|node| node.id == id)?.pid
 }
 
-/// Does it to a node, and waits for nothing. How many replies must come.
+/// Does it to a node, and waits for no reply.
 fn commit(tree: &NodeTree<Dictionary>, fault: Fault, id: i64) {
     let pid = pid_of(tree, id);
     let signal = |signal| {
@@ -55,7 +55,7 @@ fn commit(tree: &NodeTree<Dictionary>, fault: Fault, id: i64) {
     let submit = |lines: &[String]| drop(tree.submit_lines(lines.iter().map(String::as_str)).unwrap());
     match fault {
         Fault::Kill => signal(Signal::KILL),
-        Fault::Segv => signal(Signal::BUS),
+        Fault::Crash => signal(Signal::BUS),
         Fault::KillByCommand => submit(&[format!("kill {id}")]),
         Fault::DoubleKill => submit(&[format!("kill {id}"), format!("kill {id}")]),
         Fault::Remove => submit(&[format!("remove {id}")]),

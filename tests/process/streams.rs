@@ -1,13 +1,11 @@
 //! Requests and results that are larger than anybody's memory, and lines that lie about their size.
-//!
-//! By default the sizes fit into a quick run; with `NODETREE_FULL=1` they are those that the specification names.
 
 use std::fs;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal};
 
-use crate::harness::{bytes, is_full_run, nodes_of, pid_in, strike, until};
+use crate::harness::{bytes, nodes_of, pid_in, strike, until};
 use crate::program::{Program, command};
 use crate::sandbox::sandboxed;
 
@@ -39,10 +37,8 @@ fn nobody_held_much(program: &Program) -> u64 {
     most
 }
 
-/// How many numbers a stream has: about 70 MB of text, and about 700 MB in a full run.
-fn numbers() -> u64 {
-    if is_full_run() { 100_000_000 } else { 10_000_000 }
-}
+/// How many numbers a stream has, the most that there may be: about 700 MB of text.
+const NUMBERS: u64 = 100_000_000;
 
 const PIECE: u64 = 100_000;
 
@@ -52,7 +48,7 @@ fn piece() -> (String, i64) {
     (numbers.clone().map(|number| format!(" {number}")).collect(), numbers.sum())
 }
 
-/// About 5 s; a full run takes about half a minute with `--release`.
+/// F59. About 15 s: 700 MB through one process, then through six.
 #[test]
 fn a_sum_of_any_length_goes_through_processes_and_stays_in_none() {
     sandboxed!({
@@ -60,15 +56,15 @@ fn a_sum_of_any_length_goes_through_processes_and_stays_in_none() {
         for depth in [1, 6] {
             let (mut program, _) = chain("sum", depth);
             let begun = Instant::now();
-            program.write(format!("exec {depth} {}", numbers()));
-            for _ in 0..numbers() / PIECE {
+            program.write(format!("exec {depth} {}", NUMBERS));
+            for _ in 0..NUMBERS / PIECE {
                 program.write(&text);
             }
             program.write("\n");
-            let expected = i128::from(sum) * i128::from(numbers() / PIECE);
+            let expected = i128::from(sum) * i128::from(NUMBERS / PIECE);
             assert_eq!(program.line(), Some(format!("Ok:{depth}: {expected}")));
             let most = nobody_held_much(&program);
-            eprintln!("{} numbers at depth {depth}: {:?}, at most {most} MiB", numbers(), begun.elapsed());
+            eprintln!("{NUMBERS} numbers at depth {depth}: {:?}, at most {most} MiB", begun.elapsed());
             assert_eq!(ask(&mut program, &format!("exec {depth} 2 1 1")), format!("Ok:{depth}: 2"));
             assert_eq!(program.end().code, Some(0));
         }

@@ -67,11 +67,6 @@ impl Program {
         self.input.as_mut().expect("the input is open").write_all(text.as_ref()).expect("the program reads");
     }
 
-    /// Types text to a program that may not read it any more.
-    pub fn write_unless_ended(&mut self, text: impl AsRef<[u8]>) {
-        let _ = self.input.as_mut().expect("the input is open").write_all(text.as_ref());
-    }
-
     /// Writes on a thread of its own, and closes the input behind it. That the program ends earlier is no error.
     pub fn write_behind(&mut self, text: Vec<u8>) {
         let mut input = self.input.take().expect("the input is open");
