@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes, BytesMut};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
@@ -159,7 +160,8 @@ impl Outbox {
         {
             return Err(io::Error::other("no room for a descriptor"));
         }
-        let sent = sendmsg(stream, &[IoSlice::new(&bytes[..next])], &mut control, SendFlags::NOSIGNAL)?;
+        let sent =
+            retry_on_intr(|| sendmsg(stream, &[IoSlice::new(&bytes[..next])], &mut control, SendFlags::NOSIGNAL))?;
         if is_due {
             descriptors.pop_front();
         }
@@ -254,7 +256,8 @@ impl Incoming {
                 let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
                 let mut control = RecvAncillaryBuffer::new(&mut space);
                 let mut into = [IoSliceMut::new(buffer)];
-                let read = recvmsg(&**stream, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
+                let read =
+                    retry_on_intr(|| recvmsg(&**stream, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC))?.bytes;
                 for message in control.drain() {
                     if let RecvAncillaryMessage::ScmRights(came) = message {
                         descriptors.extend(came);
