@@ -88,13 +88,14 @@ fn a_blocked_output_holds_the_input_and_nothing_else() {
         let mut child = place.program(&["--reply-timeout", "60s"]).stderr(Stdio::inherit()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut input = child.stdin.take().unwrap();
-        input.write_all(b"create 1\ncreate 2\n").unwrap();
+        input.write_all(b"create 1\nwait\ncreate 2\n").unwrap();
         let mut reply = || {
             let mut line = String::new();
             output.read_line(&mut line).unwrap();
             line.trim_end().to_owned()
         };
-        let pids = [pid_in(&reply()), pid_in(&reply())];
+        let [_first, waited, second] = [reply(), reply(), reply()];
+        let node = (waited == "Ok").then(|| pid_in(&second)).expect("the second node is another one");
         static TYPED: AtomicUsize = AtomicUsize::new(0);
         let typing = thread::spawn(move || {
             for _ in 0..LINES / 1000 {
@@ -114,8 +115,8 @@ fn a_blocked_output_holds_the_input_and_nothing_else() {
         let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024;
         assert!(peak < 96 * MIB, "{} MiB", peak / MIB);
         // A node that dies is reaped, whoever reads.
-        kill_process(pids[1], Signal::KILL).unwrap();
-        until("it is reaped", || !fs::exists(format!("/proc/{}", pids[1].as_raw_pid())).unwrap());
+        kill_process(node, Signal::KILL).unwrap();
+        until("it is reaped", || !fs::exists(format!("/proc/{}", node.as_raw_pid())).unwrap());
         for _ in 0..LINES {
             assert_eq!(reply(), "Ok:1: 'x' not found");
         }
