@@ -63,8 +63,6 @@ pub struct ComputingNode {
     greeted: Vec<LinkId>,
     pub(super) visit: Option<Visit>,
     pub(super) draining: Option<(u64, LinkId)>,
-    /// How often somebody below has spoken for somebody else.
-    claims: u64,
     execution: Execution,
     waves: Waves,
     beat_period_ns: Nanos,
@@ -86,7 +84,6 @@ impl ComputingNode {
             greeted: Vec::new(),
             visit: None,
             draining: None,
-            claims: 0,
             execution: Execution::new(executor, node_session(spec.lossy_links)),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
@@ -185,10 +182,6 @@ impl ComputingNode {
                 }
             }
             Envelope::Marker { epoch, through } => self.on_marker(link, epoch, through),
-            Envelope::Reply { from, .. } | Envelope::Pong { from, .. } if from.id == self.key.id => {
-                self.on_claim(link, &envelope);
-            }
-            Envelope::ChildGone { link: gone, .. } if self.links.contains_key(&gone) => self.on_claim(link, &envelope),
             up @ (Envelope::Reply { .. }
             | Envelope::Pong { .. }
             | Envelope::ChildGone { .. }
@@ -200,15 +193,6 @@ impl ComputingNode {
     fn on_wrong(&mut self, link: LinkId, envelope: &Envelope) {
         tracing::error!(node = self.key.id, link = link.0, %envelope, "a link is closed: this must not come over it");
         self.on_closed(link);
-    }
-
-    /// Somebody below speaks for us. It may have passed through others, so the link is not to blame.
-    fn on_claim(&mut self, link: LinkId, envelope: &Envelope) {
-        self.claims += 1;
-        if self.claims.is_power_of_two() {
-            let (node, link, claims) = (self.key.id, link.0, self.claims);
-            tracing::error!(node, link, claims, %envelope, "dropped: somebody below speaks for this node");
-        }
     }
 
     fn next_hop(&self, route: &mut Route, to: NodeKey) -> Next {

@@ -1,6 +1,7 @@
 //! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
@@ -71,13 +72,13 @@ pub struct ControlNode {
     pub(super) own_links: HashMap<LinkId, NodeId>,
     /// Nodes that are being created.
     pub(super) newborn: BTreeMap<NodeId, NodeKey>,
-    pub(super) next_incarnation: u64,
+    next_incarnation: u64,
+    /// What makes incarnations such that nobody can guess them.
+    secret: Option<u128>,
     pub(super) next_link: u64,
     inbox: VecDeque<(u64, Order)>,
     waiting: Option<(u64, Option<Nanos>)>,
     unanswered: usize,
-    /// How often somebody has spoken for somebody else.
-    pub(super) claims: u64,
     deadlines: BTreeSet<(Nanos, Due)>,
     wake_at: Nanos,
     pub(super) effects: Vec<ControlEffect>,
@@ -110,15 +111,34 @@ impl ControlNode {
             own_links: HashMap::new(),
             newborn: BTreeMap::new(),
             next_incarnation: 1,
+            secret: None,
             next_link: 1,
             inbox: VecDeque::new(),
             waiting: None,
             unanswered: 0,
-            claims: 0,
             deadlines: BTreeSet::new(),
             wake_at: Nanos::MAX,
             effects: Vec::new(),
         }
+    }
+
+    /// Nobody who does not know `secret`, or was told by those who do, can speak in the name of a node: the incarnations
+    /// cannot be guessed. Whoever carries what is for a node is told its incarnation, and may speak for it.
+    #[must_use]
+    pub fn with_secret(self, secret: u128) -> Self {
+        Self { secret: Some(secret), ..self }
+    }
+
+    /// A number that no life of a node had before.
+    pub(super) fn draw_incarnation(&mut self) -> u64 {
+        let number = self.next_incarnation;
+        self.next_incarnation += 1;
+        self.secret.map_or(number, |secret| {
+            let mut hasher = DefaultHasher::new();
+            (secret, number).hash(&mut hasher);
+            // Eight bytes on the wire; 0 is the control node.
+            (hasher.finish() >> 8).max(1)
+        })
     }
 
     /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).

@@ -44,8 +44,7 @@ impl ControlNode {
                 self.release(op);
             }
             Ok(place) => {
-                let key = NodeKey { id, incarnation: self.next_incarnation };
-                self.next_incarnation += 1;
+                let key = NodeKey { id, incarnation: self.draw_incarnation() };
                 self.newborn.insert(id, key);
                 let stage = Stage::Starting;
                 let creation = Creation {
@@ -170,11 +169,11 @@ impl ControlNode {
     }
 
     /// An answer to the question of [`creation_linked`](Self::creation_linked).
-    pub(super) fn creation_answered(&mut self, op: u64, from: NodeId) -> bool {
+    pub(super) fn creation_answered(&mut self, op: u64, from: NodeKey) -> bool {
         let asked = self.creations.get(&op).filter(|creation| creation.stage == Stage::Asking);
         let asked = asked.map(|creation| match creation.place.parent {
-            CONTROL => creation.id,
-            parent => parent,
+            CONTROL => creation.key,
+            parent => self.key_of(parent),
         });
         if asked == Some(from) {
             self.finish_creation(op);

@@ -51,10 +51,10 @@ impl ControlNode {
 
     pub(super) fn on_pong(&mut self, from: NodeKey, nonce: u64) {
         self.heard_through_the_tree(from);
-        if self.creation_answered(nonce, from.id) || self.relink_answered(nonce, from.id) {
+        if self.creation_answered(nonce, from) || self.relink_answered(nonce, from) {
             return;
         }
-        if self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
+        if self.registry.of(from).is_some() && self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
             self.end_ping(nonce, true);
         }
     }

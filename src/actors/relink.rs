@@ -188,9 +188,10 @@ impl ControlNode {
     }
 
     /// The removed node, or the parent of the inserted one, has answered through the tree.
-    pub(super) fn relink_answered(&mut self, op: u64, from: NodeId) -> bool {
-        let Some(relink) = self.relinks.get_mut(&op) else { return false };
-        if from == if relink.removes { relink.subject } else { relink.parent } {
+    pub(super) fn relink_answered(&mut self, op: u64, from: NodeKey) -> bool {
+        let Some(relink) = self.relinks.get(&op) else { return false };
+        let asked = self.key_of(if relink.removes { relink.subject } else { relink.parent });
+        if let Some(relink) = self.relinks.get_mut(&op).filter(|_| from == asked) {
             relink.reached = true;
             self.advance(op);
         }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
@@ -216,7 +217,8 @@ impl Outbox {
         let bytes = self.bytes.borrow();
         let rest = &bytes[self.gone.get()..];
         let rest = &rest[..next.unwrap_or(rest.len())];
-        let sent = sendmsg(&*self.socket, &[IoSlice::new(rest)], &mut control, SendFlags::NOSIGNAL)?;
+        let rest = [IoSlice::new(rest)];
+        let sent = retry_on_intr(|| sendmsg(&*self.socket, &rest, &mut control, SendFlags::NOSIGNAL))?;
         drop(bytes);
         if is_due {
             descriptors.pop_front();
@@ -369,7 +371,8 @@ impl Incoming {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut into = [IoSliceMut::new(buffer)];
-            let came = recvmsg(&*self.socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+            let flags = RecvFlags::CMSG_CLOEXEC;
+            let came = retry_on_intr(|| recvmsg(&*self.socket, &mut into, &mut control, flags))?;
             let read = came.bytes;
             let known = self.descriptors.len();
             for message in control.drain() {
