@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::{Actor, Context, Handler, Message, Recipient};
+use actix::{Actor, Context, Handler, Message};
 use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
 use super::control_io::{ControlEffect, ControlInput, Order};
 use super::control_node::ControlNode;
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece, Side};
-use super::node_actor::{End, Frame, FromNode, LinkEvent};
+use super::node_actor::{Address, End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;
 use crate::commands::Notice;
 use crate::topology::Slot;
@@ -27,7 +27,7 @@ pub trait Fabric {
     /// Starts a node; answered by [`ControlInput::Started`] or [`ControlInput::StartFailed`].
     fn start(&mut self, spec: NodeSpec);
     /// Makes a link and gives each side its end; the address of the lower end when the upper one is the control node's.
-    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>>;
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address>;
     /// Says something to a node.
     fn say(&mut self, to: NodeKey, message: ControlDown);
     /// The control node has closed its own end of a link.
@@ -105,7 +105,7 @@ pub enum ControlMail {
 /// The control node as an actor.
 pub struct ControlActor {
     node: ControlNode,
-    links: FxHashMap<LinkId, Recipient<Frame>>,
+    links: FxHashMap<LinkId, Address>,
     fabric: Box<dyn Fabric>,
     sink: Box<dyn Sink>,
     submissions: Submissions,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use rustc_hash::FxHashMap;
+
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
 use super::locks::Locks;
@@ -53,8 +55,9 @@ pub struct ControlNode {
     pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
     /// Those of them that may look again.
     pub(super) unparked: BTreeMap<u64, Order>,
-    /// Commands that change the tree and wait for execs and pings before them, by node.
+    /// Commands that change the tree and wait for execs and pings before them: by node, and for how many nodes.
     pub(super) waiting_for_work: HashMap<NodeId, BTreeSet<u64>>,
+    pub(super) work_awaited: HashMap<u64, usize>,
     /// Commands to be looked at again.
     pub(super) freed: BTreeSet<u64>,
     pub(super) creations: BTreeMap<u64, Creation>,
@@ -69,8 +72,12 @@ pub struct ControlNode {
     pub(super) watch: Option<Watch>,
     /// The links to top-level nodes, and who is at their other ends.
     pub(super) own_links: HashMap<LinkId, NodeId>,
-    /// Nodes that are being created.
-    pub(super) newborn: BTreeMap<NodeId, NodeKey>,
+    /// Links that are being made, and the commands that wait for them.
+    pub(super) new_links: FxHashMap<LinkId, u64>,
+    /// Nodes that are being created, and the commands that do it.
+    pub(super) newborn: BTreeMap<NodeId, u64>,
+    /// The nodes with execs that died with this one, until their last replies have come.
+    pub(super) last_replies: BTreeMap<NodeKey, Vec<NodeKey>>,
     pub(super) next_incarnation: u64,
     pub(super) next_link: u64,
     inbox: VecDeque<(u64, Order)>,
@@ -96,6 +103,7 @@ impl ControlNode {
             parked: HashMap::new(),
             unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
+            work_awaited: HashMap::new(),
             freed: BTreeSet::new(),
             creations: BTreeMap::new(),
             relinks: BTreeMap::new(),
@@ -106,7 +114,9 @@ impl ControlNode {
             early: HashMap::new(),
             watch: None,
             own_links: HashMap::new(),
+            new_links: FxHashMap::default(),
             newborn: BTreeMap::new(),
+            last_replies: BTreeMap::new(),
             next_incarnation: 1,
             next_link: 1,
             inbox: VecDeque::new(),
@@ -278,6 +288,11 @@ impl ControlNode {
         self.deadlines.insert((at, what));
     }
 
+    /// What was to be looked at then is settled.
+    pub(super) fn not_due(&mut self, at: Nanos, what: Due) {
+        self.deadlines.remove(&(at, what));
+    }
+
     fn run_deadlines(&mut self) {
         while let Some(&(at, what)) = self.deadlines.first()
             && at <= self.now
@@ -356,7 +371,7 @@ impl ControlNode {
 
     /// The key of a live node, or of the control node.
     pub(super) fn key_of(&self, id: NodeId) -> NodeKey {
-        let newborn = self.newborn.get(&id).copied();
+        let newborn = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key);
         newborn.or_else(|| self.registry.get(id).map(|entry| entry.key)).unwrap_or(NodeKey::CONTROL)
     }
 
@@ -387,7 +402,11 @@ impl ControlNode {
         }
     }
 
-    pub(super) fn last_replies_due(&mut self, key: NodeKey) {
-        self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+    /// With `key` nodes have died that have execs under way: they fail once their last replies have come.
+    pub(super) fn last_replies_due(&mut self, key: NodeKey, busy: Vec<NodeKey>) {
+        if !busy.is_empty() {
+            self.last_replies.insert(key, busy);
+            self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+        }
     }
 }

@@ -44,7 +44,7 @@ impl ControlNode {
             Ok(place) => {
                 let key = NodeKey { id, incarnation: self.next_incarnation };
                 self.next_incarnation += 1;
-                self.newborn.insert(id, key);
+                self.newborn.insert(id, op);
                 let stage = Stage::Starting;
                 let creation = Creation {
                     id,
@@ -80,8 +80,9 @@ impl ControlNode {
         }
     }
 
-    fn creation_of(&self, key: NodeKey) -> Option<u64> {
-        self.creations.iter().find(|(_, creation)| creation.key == key).map(|(&op, _)| op)
+    pub(super) fn creation_of(&self, key: NodeKey) -> Option<u64> {
+        let op = *self.newborn.get(&key.id)?;
+        self.creations.get(&op).filter(|creation| creation.key == key).map(|_| op)
     }
 
     pub(super) fn on_started(&mut self, key: NodeKey, pid: u64) {
@@ -97,6 +98,7 @@ impl ControlNode {
         creation.stage = Stage::Linking;
         let link = self.connect(place.parent, key.id, place.slot, true);
         self.set_creation_deadline(op);
+        self.new_links.insert(link, op);
         if let Some(creation) = self.creations.get_mut(&op) {
             creation.link = link;
         }
@@ -118,13 +120,13 @@ impl ControlNode {
 
     /// A new link stands.
     pub(super) fn on_linked(&mut self, link: LinkId) {
-        let mut linking = self.creations.iter();
-        match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
-            Some((&op, creation)) => {
+        let Some(op) = self.new_links.remove(&link) else { return };
+        match self.creations.get(&op).filter(|creation| creation.stage == Stage::Linking) {
+            Some(creation) => {
                 let place = creation.place;
                 self.creation_linked(op, place);
             }
-            None => self.on_relink_linked(link),
+            None => self.on_relink_linked(op, link),
         }
     }
 
@@ -171,7 +173,8 @@ impl ControlNode {
     /// The node is linked and answers: it exists.
     pub(super) fn finish_creation(&mut self, op: u64) {
         let Some(creation) = self.creations.remove(&op) else { return };
-        let Creation { id, place, key, pid, link, .. } = creation;
+        let Creation { id, place, key, pid, link, deadline, .. } = creation;
+        self.not_due(deadline, Due::Create(op));
         self.newborn.remove(&id);
         if self.registry.get(id).is_some() {
             self.fail_execs(id);
@@ -209,8 +212,10 @@ impl ControlNode {
     fn undo_creation(&mut self, op: u64) -> Option<Creation> {
         let creation = self.creations.remove(&op)?;
         self.newborn.remove(&creation.id);
+        self.not_due(creation.deadline, Due::Create(op));
         self.effects.push(ControlEffect::Kill(creation.key));
         if creation.link != LinkId(0) {
+            self.new_links.remove(&creation.link);
             self.own_links.remove(&creation.link);
             let links = vec![creation.link];
             self.say(creation.place.parent, super::message::ControlDown::Unlink { links });
@@ -226,23 +231,25 @@ impl ControlNode {
     }
 
     /// These nodes have died: creates below them fail.
-    pub(super) fn creations_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
-        let hit: Vec<u64> = self
-            .creations
-            .iter()
-            .filter(|(_, creation)| creation.stage != Stage::Inserting && dead.contains(&creation.place.parent))
-            .map(|(&op, _)| op)
-            .collect();
+    pub(super) fn creations_after_deaths(&mut self, dead: &[NodeId]) {
+        if self.creations.is_empty() {
+            return;
+        }
+        let is_hit = |op: &u64, id: NodeId| {
+            let creation = self.creations.get(op);
+            creation.is_some_and(|creation| creation.stage != Stage::Inserting && creation.place.parent == id)
+        };
+        let of_node = |&id: &NodeId| self.locks.running_at(id).filter(move |op| is_hit(op, id));
+        let hit: BTreeSet<u64> = dead.iter().flat_map(of_node).collect();
         for op in hit {
             self.end_creation(op, Refusal::ParentUnavailable);
         }
     }
 
     /// A node has ended before it was linked.
-    pub(super) fn newborn_died(&mut self, key: NodeKey) {
-        let Some(op) = self.creation_of(key) else { return };
+    pub(super) fn newborn_died(&mut self, op: u64, id: NodeId) {
         if self.abandon_insertion(op) {
-            self.bury(key.id);
+            self.bury(id);
         } else {
             self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
         }

@@ -25,6 +25,24 @@ pub(super) struct Watch {
     forgiven_until: Nanos,
 }
 
+/// What is known of the way down to a node.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The oldest last sign of life of a node on it.
+    heard: Nanos,
+    /// One of them was stopped.
+    stopped: bool,
+}
+
+/// Why nodes are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// The time has come.
+    Look,
+    /// Something has come from the node above them.
+    Return,
+}
+
 impl ControlNode {
     pub(super) fn beat_period_ns(&self) -> Nanos {
         self.watch.as_ref().map_or(0, |watch| watch.period_ns)
@@ -41,9 +59,9 @@ impl ControlNode {
                 }
             }
         }
-        let newborn: Vec<_> = self.newborn.values().copied().collect();
+        let newborn = self.newborn.values().filter_map(|op| self.creations.get(op)).map(|creation| creation.key);
         let beat = |key| ControlEffect::Control(key, ControlDown::Beat { period_ns });
-        self.effects.extend(newborn.into_iter().map(beat));
+        self.effects.extend(newborn.map(beat));
         self.watch = (period_ns > 0).then(|| {
             let next_look = self.now + period_ns * PERIODS_OF_QUIET;
             Watch { period_ns, since: self.now, next_look, forgiven_until: 0 }
@@ -65,51 +83,67 @@ impl ControlNode {
         let (next_look, forgiven) = (watch.next_look, now < watch.forgiven_until);
         self.due(next_look, Due::Watch);
         if !forgiven {
-            self.report(CONTROL, now);
+            self.report_below(CONTROL, Seen { heard: now, stopped: false }, Pass::Look);
         }
     }
 
     /// Something has come from a node that was reported: it is back at once, and so may be others below it.
     pub(super) fn has_returned(&mut self, id: NodeId) {
         let Some(since) = self.watch.as_ref().map(|watch| watch.since) else { return };
-        if !self.topology.contains(id) {
-            return;
+        let is_reported = |above| self.registry.get(above).is_some_and(|entry| entry.reported);
+        // Below a node that is reported nobody is back before that node is.
+        let Some(parent) = self.topology.parent(id).filter(|&parent| !is_reported(parent)) else { return };
+        let mut above = Seen { heard: self.now, stopped: self.is_below_stopped(parent) };
+        for entry in self.topology.ancestors(id).filter_map(|above| self.registry.get(above)) {
+            above.heard = above.heard.min(entry.last_sign.max(since));
         }
-        let above = self.topology.ancestors(id).filter_map(|above| self.registry.get(above));
-        let heard_above = above.map(|entry| entry.last_sign.max(since)).min().unwrap_or(self.now);
-        self.report_node(id, heard_above);
-        let heard = self.registry.get(id).map_or(heard_above, |entry| entry.last_sign.max(since).min(heard_above));
-        self.report(id, heard);
-    }
-
-    /// Says who below a node has become quiet, and who is back, when something was heard of the node itself then.
-    fn report(&mut self, top: NodeId, heard: Nanos) {
-        let mut stack = vec![(top, heard)];
-        while let Some((parent, heard_above)) = stack.pop() {
-            let children: Vec<NodeId> = self.topology.children(parent).map(|(_, id)| id).collect();
-            stack.extend(children.into_iter().map(|id| (id, self.report_node(id, heard_above))));
+        let seen = self.report_node(id, above);
+        if !self.registry.get(id).is_some_and(|entry| entry.reported) {
+            self.report_below(id, seen, Pass::Return);
         }
     }
 
-    fn report_node(&mut self, id: NodeId, heard_above: Nanos) -> Nanos {
+    /// Says who below a node has become quiet, and who is back, when this is what was seen down to the node itself.
+    fn report_below(&mut self, top: NodeId, seen: Seen, pass: Pass) {
+        let mut stack = vec![(top, seen)];
+        let mut children: Vec<NodeId> = Vec::new();
+        while let Some((parent, above)) = stack.pop() {
+            children.extend(self.topology.children(parent).map(|(_, id)| id));
+            for id in children.drain(..) {
+                let seen = self.report_node(id, above);
+                // Below a node that stays reported nobody returns.
+                if pass == Pass::Look || !self.registry.get(id).is_some_and(|entry| entry.reported) {
+                    stack.push((id, seen));
+                }
+            }
+        }
+    }
+
+    fn report_node(&mut self, id: NodeId, above: Seen) -> Seen {
         let now = self.now;
         // A beat that was on its way when a node above was stopped does not make this one available.
-        let stopped = !self.registry.stopped.is_empty() && self.is_below_stopped(id);
-        let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return heard_above };
-        let heard = entry.last_sign.max(watch.since).min(heard_above);
+        let stopped = above.stopped || self.registry.stopped.contains(&id);
+        let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return above };
+        let heard = entry.last_sign.max(watch.since).min(above.heard);
         let quiet = now - heard >= watch.period_ns * PERIODS_OF_QUIET;
         if quiet != entry.reported && (quiet || entry.life == Life::Up && !stopped) {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
             self.effects.push(ControlEffect::Notice(notice));
         }
-        heard
+        Seen { heard, stopped }
     }
 
     /// The drawing of the `tree` command.
     pub(super) fn draw(&self) -> String {
-        let mut down: BTreeSet<NodeId> = self.registry.silent.clone();
-        down.extend(self.registry.silent.iter().flat_map(|&id| self.topology.descendants(id)));
+        let mut down = BTreeSet::new();
+        for &id in &self.registry.silent {
+            if down.insert(id) {
+                // What is below one that is down already was found with that one.
+                let below = self.topology.descend(id, |node| !down.contains(&node));
+                down.extend(below);
+            }
+        }
         self.topology.draw(|id| match self.registry.get(id) {
             Some(entry) if entry.life == Life::Up && !down.contains(&id) => format!("{id} ({})", entry.pid),
             _ => format!("{id} (-) down"),

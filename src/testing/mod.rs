@@ -6,6 +6,7 @@ pub mod oracle;
 pub mod raw;
 pub mod runner;
 pub mod script;
+pub mod shapes;
 pub mod transcript;
 
 pub use crate::planted;
