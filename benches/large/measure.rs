@@ -111,7 +111,9 @@ fn expect(tree: &NodeTree<Dictionary>, command: Command<Dictionary>, expected: &
 fn create_all(tree: &NodeTree<Dictionary>, creates: Vec<Command<Dictionary>>) -> Outcome<()> {
     let mut creates = creates.into_iter().peekable();
     while creates.peek().is_some() {
-        for ticket in tree.submit_all(creates.by_ref().take(AT_ONCE))? {
+        let tickets = tree.submit_all(creates.by_ref().take(AT_ONCE))?;
+        tree.settle()?;
+        for ticket in tickets {
             let answer = tree.wait(ticket)?.answer;
             if !matches!(answer, Answer::Created { .. }) {
                 return Err(answer.to_string().into());

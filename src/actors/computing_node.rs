@@ -60,7 +60,7 @@ pub struct ComputingNode {
     child_links: FxHashMap<LinkId, Child>,
     standby: BTreeMap<LinkId, Role>,
     greeted: BTreeSet<LinkId>,
-    visit: Option<Visit>,
+    visit: Option<Box<Visit>>,
     draining: Option<(u64, LinkId)>,
     execution: Execution,
     waves: Waves,
@@ -254,14 +254,15 @@ impl ComputingNode {
     }
 
     fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
-        self.standby.insert(link, role);
+        if active {
+            self.use_link(link, role);
+        } else {
+            self.standby.insert(link, role);
+        }
         if role == Role::Parent {
             self.effects.push(NodeEffect::Send(link, Envelope::Greeting));
         } else if self.greeted.remove(&link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        }
-        if active {
-            self.activate(link);
         }
     }
 
@@ -275,10 +276,15 @@ impl ComputingNode {
     }
 
     fn activate(&mut self, link: LinkId) {
-        match self.standby.remove(&link) {
-            None => {}
-            Some(Role::Parent) => self.parent = Some(link),
-            Some(Role::Child { key, slot }) => {
+        if let Some(role) = self.standby.remove(&link) {
+            self.use_link(link, role);
+        }
+    }
+
+    fn use_link(&mut self, link: LinkId, role: Role) {
+        match role {
+            Role::Parent => self.parent = Some(link),
+            Role::Child { key, slot } => {
                 if let Some(old) = self.children.insert(key.id, link) {
                     self.child_links.remove(&old);
                 }
@@ -333,7 +339,7 @@ impl ComputingNode {
             let awaited: BTreeSet<LinkId> = self.children.values().copied().collect();
             let down = |&link: &LinkId| NodeEffect::Send(link, Envelope::Marker { epoch, through: false });
             self.effects.extend(awaited.iter().map(down));
-            self.visit = Some(Visit { epoch, back_to: link, awaited });
+            self.visit = Some(Box::new(Visit { epoch, back_to: link, awaited }));
             self.end_of_visit();
         } else if self.visit.as_ref().is_some_and(|visit| visit.epoch == epoch) {
             self.visited(link);

@@ -1,9 +1,11 @@
 //! The thin actix shell around the control node.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
@@ -17,6 +19,10 @@ use crate::topology::Slot;
 
 /// How many submissions are taken with one look at the clock.
 const SUBMISSIONS_PER_CLOCK: usize = 16;
+
+/// After so many looks at the clock the nodes have their turn: what the first commands have caused goes on while the
+/// others wait, and is not far from the processor yet.
+const CLOCKS_IN_A_TURN: usize = 4;
 
 /// What a mode does for the control node.
 pub trait Fabric {
@@ -80,6 +86,12 @@ impl Submissions {
     /// The receiving half of the queue, and the flag that says that a wake-up is on its way.
     pub fn new(receiver: Receiver<Submission>, awake: Arc<AtomicBool>) -> Self {
         Self { receiver, awake }
+    }
+
+    /// Whoever submits from now on sends a wake-up again; false when somebody has submitted meanwhile without one.
+    fn fall_asleep(&self) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        self.receiver.is_empty() || self.awake.swap(true, Ordering::SeqCst)
     }
 
     /// The next submission.
@@ -163,22 +175,26 @@ impl ControlActor {
         }
     }
 
-    fn take_submissions(&mut self) {
-        // Cleared first: whoever submits from now on wakes us again.
-        self.submissions.awake.store(false, Ordering::SeqCst);
-        loop {
+    /// Takes what is there, but not more than is good for a turn.
+    fn take_submissions(&mut self, context: &mut Context<Self>) {
+        for _ in 0..CLOCKS_IN_A_TURN {
             // Reading the clock costs as much as a lookup: once for a few commands that are there is enough.
             let waiting = self.submissions.receiver.len().min(SUBMISSIONS_PER_CLOCK);
             let now = self.fabric.now();
-            if waiting == 0 {
-                return;
-            }
             for _ in 0..waiting {
                 if let Some(submission) = self.submissions.next() {
                     self.submit(now, submission);
                 }
             }
+            if waiting == 0 && self.submissions.fall_asleep() {
+                return;
+            }
         }
+        let others = turn_of_others().into_actor(self);
+        context.spawn(others.map(|(), actor, context| {
+            actor.take_submissions(context);
+            actor.fabric.flush();
+        }));
     }
 
     fn submit(&mut self, now: Nanos, submission: Submission) {
@@ -192,6 +208,19 @@ impl ControlActor {
     }
 }
 
+/// Ends when everybody has had a turn who has something to do now. (tokio's own `yield_now` looks at the timers first.)
+async fn turn_of_others() {
+    let mut was_here = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut was_here, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl Actor for ControlActor {
     type Context = Context<Self>;
 
@@ -203,9 +232,9 @@ impl Actor for ControlActor {
 impl Handler<ControlMail> for ControlActor {
     type Result = ();
 
-    fn handle(&mut self, mail: ControlMail, _: &mut Self::Context) {
+    fn handle(&mut self, mail: ControlMail, context: &mut Self::Context) {
         match mail {
-            ControlMail::Submitted => self.take_submissions(),
+            ControlMail::Submitted => self.take_submissions(context),
             ControlMail::Submit(submission) => self.submit(self.fabric.now(), submission),
             ControlMail::Input(input) => self.take(input),
             ControlMail::Wake => self.take(ControlInput::Wake),

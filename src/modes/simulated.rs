@@ -20,7 +20,7 @@ use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
 use crate::actors::{
     Address, ControlActor, ControlMail, ControlNode, Describe, Frame, FromNode, LongJob, NodeMail, Submission,
 };
-use world::{Events, Random, Way, World};
+use world::{Events, Random, WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
@@ -224,6 +224,7 @@ impl Simulation {
             random: Random(settings.seed),
             events: Events::default(),
             last_arrival: FxHashMap::default(),
+            ways_kept: WAYS_KEPT,
             codec: settings.codec,
             delivered: 0,
             allowed_ns: 0,

@@ -13,6 +13,9 @@ use crate::modes::wire;
 /// The shortest and the longest time that an envelope takes over a link.
 const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
 
+/// So many ways are remembered at least.
+pub(super) const WAYS_KEPT: usize = 1024;
+
 /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers on
 /// every machine and in every version.
 pub(super) struct Random(pub(super) u64);
@@ -78,6 +81,8 @@ pub(super) struct World {
     pub(super) events: Events,
     /// When the last thing that was sent this way arrives.
     pub(super) last_arrival: FxHashMap<Way, Nanos>,
+    /// How many of them there may be before those that are over are forgotten.
+    pub(super) ways_kept: usize,
     pub(super) codec: bool,
     pub(super) delivered: u64,
     /// So much time may pass without an answer because it was asked for.
@@ -93,9 +98,10 @@ impl World {
         let last = self.last_arrival.entry(way).or_insert(0);
         *last = (self.now + delay).max(*last + 1);
         self.events.push(*last, parcel);
-        if self.last_arrival.len() > 1024 && self.last_arrival.len() == self.last_arrival.capacity() {
+        if self.last_arrival.len() >= self.ways_kept {
             let now = self.now;
             self.last_arrival.retain(|_, last| *last > now);
+            self.ways_kept = WAYS_KEPT.max(2 * self.last_arrival.len());
         }
     }
 }
