@@ -59,15 +59,19 @@ fn main() -> Outcome<()> {
         for (shape, mode) in Shape::ALL.into_iter().flat_map(|shape| MODES.map(|mode| (shape, mode))) {
             figures.extend(run_one(shape, mode, size, measures)?);
         }
+        if measures && most.is_none() {
+            save(&figures)?;
+        }
     }
     io::stdout().lock().write_all(table(&figures, &sizes)?.as_bytes())?;
-    if measures && most.is_none() {
-        let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-        std::fs::create_dir_all(&results)?;
-        std::fs::write(results.join("large.csv"), csv(&figures)?)?;
-        std::fs::write(results.join("large.svg"), plot::draw(&figures)?)?;
-    }
     Ok(())
+}
+
+fn save(figures: &[Figure]) -> Outcome<()> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    std::fs::create_dir_all(&results)?;
+    std::fs::write(results.join("large.csv"), csv(figures)?)?;
+    Ok(std::fs::write(results.join("large.svg"), plot::draw(figures)?)?)
 }
 
 fn shape_named(name: &str) -> Outcome<Shape> {

@@ -119,8 +119,19 @@ impl ControlNode {
     }
 
     fn unpark(&mut self, nodes: Vec<NodeId>) {
-        let parked = nodes.iter().filter_map(|node| self.parked.remove(node)).flatten();
-        self.unparked.extend(parked);
+        for node in nodes {
+            self.unparked.extend(self.parked_below.remove(&node).into_iter().flatten());
+            let Some(parked) = self.parked.get_mut(&node) else { continue };
+            // Whoever comes behind the next change of the node waits for that one.
+            let next = self.locks.first_whole(node).unwrap_or(u64::MAX);
+            while let Some(entry) = parked.first_entry().filter(|entry| *entry.key() < next) {
+                let (op, order) = entry.remove_entry();
+                self.unparked.insert(op, order);
+            }
+            if parked.is_empty() {
+                self.parked.remove(&node);
+            }
+        }
     }
 
     /// Puts a change that had started back to those that wait, to be judged again.

@@ -56,6 +56,8 @@ pub trait Sink {
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome);
     /// Something is said unasked.
     fn notice(&mut self, now: Nanos, notice: Notice);
+    /// Something has happened: notices that found no room may find it now.
+    fn hand_out_notices(&mut self);
     /// So many bytes of a streamed request have been taken.
     fn taken(&mut self, op: u64, bytes: usize);
     /// Part of a long result is to be kept.
@@ -142,6 +144,7 @@ impl ControlActor {
             self.perform(now, effect);
         }
         self.effects = effects;
+        self.sink.hand_out_notices();
     }
 
     fn perform(&mut self, now: Nanos, effect: ControlEffect) {

@@ -51,8 +51,10 @@ pub struct ControlNode {
     /// pingall, all, tree: they wait for the changes before them, and those behind them wait.
     pub(super) barriers: BTreeMap<u64, Order>,
     pub(super) held_by_barrier: BTreeSet<u64>,
-    /// Commands that wait until a node is made or re-linked.
+    /// Execs and pings that wait until their own node is made or re-linked.
     pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    /// Those that wait for a node above their own, and strikes that wait until their node is made.
+    pub(super) parked_below: HashMap<NodeId, BTreeMap<u64, Order>>,
     /// Those of them that may look again.
     pub(super) unparked: BTreeMap<u64, Order>,
     /// Commands that change the tree and wait for execs and pings before them: by node, and for how many nodes.
@@ -101,6 +103,7 @@ impl ControlNode {
             barriers: BTreeMap::new(),
             held_by_barrier: BTreeSet::new(),
             parked: HashMap::new(),
+            parked_below: HashMap::new(),
             unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
             work_awaited: HashMap::new(),
@@ -166,7 +169,7 @@ impl ControlNode {
             self.pings.keys().collect::<Vec<_>>(),
             self.waves.keys().collect::<Vec<_>>(),
             self.registry.busy,
-            self.parked.len(),
+            self.parked.len() + self.parked_below.len(),
         )
     }
 
@@ -202,7 +205,10 @@ impl ControlNode {
     }
 
     fn park(&mut self, id: NodeId, op: u64, order: Order) {
-        self.parked.entry(self.parked_at(id, op)).or_default().insert(op, order);
+        let at = self.parked_at(id, op);
+        let waits_for_each = at == id && matches!(order, Order::Exec { .. } | Order::Ping(_));
+        let parked = if waits_for_each { &mut self.parked } else { &mut self.parked_below };
+        parked.entry(at).or_default().insert(op, order);
     }
 
     /// Answers a command.

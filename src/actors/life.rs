@@ -216,7 +216,9 @@ impl ControlNode {
         let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
         busy.into_iter().for_each(|id| self.fail_execs(id));
         // In the order of input, whatever the order of the nodes that they wait for.
-        let parked: BTreeMap<u64, Order> = std::mem::take(&mut self.parked).into_values().flatten().collect();
+        let own = std::mem::take(&mut self.parked).into_values().flatten();
+        let way = std::mem::take(&mut self.parked_below).into_values().flatten();
+        let parked: BTreeMap<u64, Order> = own.chain(way).collect();
         parked.into_iter().for_each(|(op, order)| self.refuse_order(op, &order));
         let changes = std::mem::take(&mut self.changes);
         let barriers = std::mem::take(&mut self.barriers);

@@ -145,7 +145,12 @@ impl Locks {
 
     /// Whether a command before `op` makes, moves or ends this node.
     pub(super) fn is_claimed_before(&self, node: NodeId, op: u64) -> bool {
-        self.queues.get(&node).is_some_and(|queue| queue.whole.first().is_some_and(|&first| first < op))
+        self.first_whole(node).is_some_and(|first| first < op)
+    }
+
+    /// The first command that makes, moves or ends this node.
+    pub(super) fn first_whole(&self, node: NodeId) -> Option<u64> {
+        self.queues.get(&node).and_then(|queue| queue.whole.first().copied())
     }
 
     /// The commands before `op` that claim the whole node.

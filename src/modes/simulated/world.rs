@@ -5,13 +5,17 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use crate::actors::message::{Nanos, NodeKey};
+use crate::actors::message::{Envelope, Nanos, NodeKey};
 use crate::actors::{End, Frame, FromNode, LinkEvent, NodeMail};
 use crate::modes::local::Parcel;
 use crate::modes::wire;
+use crate::topology::Route;
 
 /// The shortest and the longest time that an envelope takes over a link.
 const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
+
+/// The most nodes on a way between processes.
+const LONGEST_WAY_ON_WIRES: usize = 4096;
 
 /// So many ways are remembered at least.
 pub(super) const WAYS_KEPT: usize = 1024;
@@ -106,6 +110,16 @@ impl World {
     }
 }
 
+/// A way that is longer than any between processes is too long for a frame.
+fn fits_into_a_frame(envelope: &Envelope) -> bool {
+    match envelope {
+        Envelope::Request { route: Route::Path(path), .. } | Envelope::Ping { route: Route::Path(path), .. } => {
+            path.rest().len() <= LONGEST_WAY_ON_WIRES
+        }
+        _ => true,
+    }
+}
+
 /// Whatever travels is encoded and decoded, so that nothing creeps in that cannot be sent.
 fn through_the_codec(parcel: Parcel) -> Parcel {
     fn there_and_back<T: serde::Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
@@ -113,7 +127,7 @@ fn through_the_codec(parcel: Parcel) -> Parcel {
         wire::decode(&frame).expect("whatever was encoded can be decoded")
     }
     match parcel {
-        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
+        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) if fits_into_a_frame(&envelope) => {
             Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
         }
         Parcel::ToNode(key, NodeMail::Control(message, address)) => {
