@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rustc_hash::FxHashMap;
+
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
 use super::locks::Locks;
@@ -50,12 +52,15 @@ pub struct ControlNode {
     /// pingall, all, tree: they wait for the changes before them, and those behind them wait.
     pub(super) barriers: BTreeMap<u64, Order>,
     pub(super) held_by_barrier: BTreeSet<u64>,
-    /// Commands that wait until a node is made or re-linked.
+    /// Execs and pings that wait until their own node is made or re-linked.
     pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    /// Those that wait for a node above their own, and strikes that wait until their node is made.
+    pub(super) parked_below: HashMap<NodeId, BTreeMap<u64, Order>>,
     /// Those of them that may look again.
     pub(super) unparked: BTreeMap<u64, Order>,
-    /// Commands that change the tree and wait for execs and pings before them, by node.
+    /// Commands that change the tree and wait for execs and pings before them: by node, and for how many nodes.
     pub(super) waiting_for_work: HashMap<NodeId, BTreeSet<u64>>,
+    pub(super) work_awaited: HashMap<u64, usize>,
     /// Commands to be looked at again.
     pub(super) freed: BTreeSet<u64>,
     pub(super) creations: BTreeMap<u64, Creation>,
@@ -70,8 +75,12 @@ pub struct ControlNode {
     pub(super) watch: Option<Watch>,
     /// The links to top-level nodes, and who is at their other ends.
     pub(super) own_links: HashMap<LinkId, NodeId>,
-    /// Nodes that are being created.
-    pub(super) newborn: BTreeMap<NodeId, NodeKey>,
+    /// Links that are being made, and the commands that wait for them.
+    pub(super) new_links: FxHashMap<LinkId, u64>,
+    /// Nodes that are being created, and the commands that do it.
+    pub(super) newborn: BTreeMap<NodeId, u64>,
+    /// The nodes with execs that died with this one, until their last replies have come.
+    pub(super) last_replies: BTreeMap<NodeKey, Vec<NodeKey>>,
     next_incarnation: u64,
     /// What makes incarnations such that nobody can guess them.
     secret: Option<u128>,
@@ -97,8 +106,10 @@ impl ControlNode {
             barriers: BTreeMap::new(),
             held_by_barrier: BTreeSet::new(),
             parked: HashMap::new(),
+            parked_below: HashMap::new(),
             unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
+            work_awaited: HashMap::new(),
             freed: BTreeSet::new(),
             creations: BTreeMap::new(),
             relinks: BTreeMap::new(),
@@ -109,7 +120,9 @@ impl ControlNode {
             early: HashMap::new(),
             watch: None,
             own_links: HashMap::new(),
+            new_links: FxHashMap::default(),
             newborn: BTreeMap::new(),
+            last_replies: BTreeMap::new(),
             next_incarnation: 1,
             secret: None,
             next_link: 1,
@@ -181,7 +194,7 @@ impl ControlNode {
             self.pings.keys().collect::<Vec<_>>(),
             self.waves.keys().collect::<Vec<_>>(),
             self.registry.busy,
-            self.parked.len(),
+            self.parked.len() + self.parked_below.len(),
         )
     }
 
@@ -217,7 +230,10 @@ impl ControlNode {
     }
 
     fn park(&mut self, id: NodeId, op: u64, order: Order) {
-        self.parked.entry(self.parked_at(id, op)).or_default().insert(op, order);
+        let at = self.parked_at(id, op);
+        let waits_for_each = at == id && matches!(order, Order::Exec { .. } | Order::Ping(_));
+        let parked = if waits_for_each { &mut self.parked } else { &mut self.parked_below };
+        parked.entry(at).or_default().insert(op, order);
     }
 
     /// Answers a command.
@@ -303,6 +319,11 @@ impl ControlNode {
         self.deadlines.insert((at, what));
     }
 
+    /// What was to be looked at then is settled.
+    pub(super) fn not_due(&mut self, at: Nanos, what: Due) {
+        self.deadlines.remove(&(at, what));
+    }
+
     fn run_deadlines(&mut self) {
         while let Some(&(at, what)) = self.deadlines.first()
             && at <= self.now
@@ -345,7 +366,7 @@ impl ControlNode {
 
     /// The key of a live node, or of the control node.
     pub(super) fn key_of(&self, id: NodeId) -> NodeKey {
-        let newborn = self.newborn.get(&id).copied();
+        let newborn = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key);
         newborn.or_else(|| self.registry.get(id).map(|entry| entry.key)).unwrap_or(NodeKey::CONTROL)
     }
 
@@ -376,7 +397,11 @@ impl ControlNode {
         }
     }
 
-    pub(super) fn last_replies_due(&mut self, key: NodeKey) {
-        self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+    /// With `key` nodes have died that have execs under way: they fail once their last replies have come.
+    pub(super) fn last_replies_due(&mut self, key: NodeKey, busy: Vec<NodeKey>) {
+        if !busy.is_empty() {
+            self.last_replies.insert(key, busy);
+            self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+        }
     }
 }

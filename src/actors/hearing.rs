@@ -41,8 +41,9 @@ impl ControlNode {
     pub(super) fn on_own_link_closed(&mut self, link: LinkId) {
         self.effects.push(ControlEffect::Close(link));
         if let Some(id) = self.own_links.remove(&link) {
-            if let Some(&newborn) = self.newborn.get(&id) {
-                self.newborn_lost(newborn, link);
+            if let Some(key) = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key)
+            {
+                self.newborn_lost(key, link);
             }
             if let Some(key) = self.registry.get(id).map(|entry| entry.key) {
                 self.on_child_gone(key, link);

@@ -22,7 +22,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr};
 use rustix::process::{Pid, Resource, Signal, WaitStatus, getpid, getrlimit, setrlimit};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::AbortHandle;
@@ -32,7 +32,9 @@ use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{
     ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side,
 };
-use crate::actors::{ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, Frame, FromNode, Submissions};
+use crate::actors::{
+    Address, ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, FromNode, Submissions,
+};
 use crate::error::StartError;
 use crate::topology::Slot;
 use crate::trace::{Trace, What};
@@ -385,7 +387,7 @@ impl Processes {
         true
     }
 
-    fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         let [upper, lower] = ends;
         self.trace.linked(self.wheel.now(), link, upper.id, lower.id);
         match self.try_to_connect(link, ends, slot, active) {
@@ -404,7 +406,7 @@ impl Processes {
         [upper, lower]: [NodeKey; 2],
         slot: Slot,
         active: bool,
-    ) -> io::Result<Option<Recipient<Frame>>> {
+    ) -> io::Result<Option<Address>> {
         let (up, down) = pair()?;
         let nodes = self.nodes.borrow();
         let hand_out = |to: NodeKey, role: Role, end| {
@@ -422,7 +424,7 @@ impl Processes {
         let to = End { link, side: Side::Upper };
         let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient(), Rc::default()));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
-        Ok(Some(Peer::start(outgoing).recipient()))
+        Ok(Some(Peer::start(outgoing).recipient().into()))
     }
 }
 
@@ -488,7 +490,7 @@ impl Fabric for ProcessFabric {
         self.0.start(spec);
     }
 
-    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.0.connect(link, ends, slot, active)
     }
 
