@@ -27,7 +27,7 @@ pub const COUNTED_BYTES: usize = 1024;
 pub struct NodeKey {
     /// The id under which the node was created.
     pub id: NodeId,
-    /// Which life of that id, from 1 up; 0 is the control node.
+    /// Which life of that id. 0 is the control node; in process mode the others cannot be guessed.
     pub incarnation: u64,
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -126,7 +125,7 @@ impl Terminal {
         setsid.args(["--ctty", "--wait"]).arg(program.get_program()).args(program.get_args());
         setsid.stdin(theirs()).stdout(theirs()).stderr(theirs());
         let child = place.here(setsid).spawn().expect("setsid is part of the system");
-        Self { ours: File::from(OwnedFd::from(ours)), child, shown: String::new() }
+        Self { ours: File::from(ours), child, shown: String::new() }
     }
 
     fn types(&mut self, text: &str) {

@@ -118,7 +118,7 @@ fn an_inherited_copy_would_be_seen() {
             let sleeper = |end| Command::new("sleep").arg("1000").stdin(Stdio::from(end)).spawn().unwrap();
             [sleeper(end), sleeper(copy)]
         });
-        let pids: Vec<Pid> = first.iter().chain(&second).map(|it| Pid::from_child(it)).collect();
+        let pids: Vec<Pid> = first.iter().chain(&second).map(Pid::from_child).collect();
         crate::harness::until("they hold them", || shared_sockets(&pids).len() == 2);
         for mut child in first.into_iter().chain(second) {
             child.kill().unwrap();

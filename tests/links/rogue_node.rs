@@ -288,10 +288,10 @@ impl Rogue {
         }
         if !self.is_deaf {
             let frames = self.parent.as_mut().filter(|link| link.is_open).map(Link::read).unwrap_or_default();
-            frames.into_iter().for_each(|frame| self.from_above(frame));
+            frames.into_iter().for_each(|frame| self.on_word_from_above(frame));
         }
         let frames = self.child.as_mut().filter(|link| link.is_open).map(Link::read).unwrap_or_default();
-        frames.into_iter().for_each(|frame| self.from_below(frame));
+        frames.into_iter().for_each(|frame| self.on_word_from_below(frame));
         self.let_go();
     }
 
@@ -314,7 +314,7 @@ impl Rogue {
     }
 
     /// From the parent: what is for us is answered, the rest goes to our only child.
-    fn from_above(&mut self, message: Vec<u8>) {
+    fn on_word_from_above(&mut self, message: Vec<u8>) {
         let mut parts = Parts(&message);
         match parts.byte() {
             1 => {
@@ -336,7 +336,7 @@ impl Rogue {
         self.forward(1, message);
     }
 
-    fn from_below(&mut self, message: Vec<u8>) {
+    fn on_word_from_below(&mut self, message: Vec<u8>) {
         match (message[0], &self.child) {
             (0, Some(child)) => self.control.send(&Message::new(0).u(child.number)),
             _ => self.forward(0, message),
