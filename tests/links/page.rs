@@ -75,6 +75,7 @@ fn words_up() -> Vec<ControlUp> {
         ControlUp::Linked { link },
         ControlUp::Switched { epoch },
         ControlUp::Drained { epoch },
+        ControlUp::LinkFailed { link },
         ControlUp::Here { epoch },
         ControlUp::Beat,
     ]
