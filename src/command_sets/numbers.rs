@@ -107,6 +107,12 @@ impl TryFrom<Bytes> for Numbers {
     }
 }
 
+impl FromIterator<i64> for Numbers {
+    fn from_iter<T: IntoIterator<Item = i64>>(numbers: T) -> Self {
+        Self::new(&Vec::from_iter(numbers))
+    }
+}
+
 impl fmt::Debug for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
