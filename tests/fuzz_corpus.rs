@@ -39,3 +39,49 @@ fn what_is_kept_still_holds() {
         }
     }
 }
+
+/// A generator of numbers whose constants are fixed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end.max(1) as u64) as usize
+    }
+
+    /// Changes a few bytes, or puts some in or out.
+    fn change(&mut self, input: &mut Vec<u8>) {
+        for _ in 0..=self.below(4) {
+            let at = self.below(input.len());
+            match self.below(4) {
+                0 if !input.is_empty() => input[at] = self.below(256) as u8,
+                1 if !input.is_empty() => input[at] ^= 1 << self.below(8),
+                2 => input.truncate(at),
+                _ => input.insert(at, [0, 1, 0x7f, 0x80, 0xff, self.below(256) as u8][self.below(6)]),
+            }
+        }
+    }
+}
+
+/// A fuzzer without a fuzzer: what is kept, changed by chance. `NODETREE_FUZZ_SEED` sets the seed of a run.
+#[test]
+fn what_is_kept_still_holds_when_it_is_changed() {
+    const SHORT: usize = 4096;
+    let seed = std::env::var("NODETREE_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| std::process::id().into());
+    eprintln!("again: NODETREE_FUZZ_SEED={seed} cargo test --test fuzz_corpus changed -- --nocapture");
+    let mut chance = Chance(seed);
+    for (target, body) in TARGETS {
+        let corpus = folder("corpus").join(target);
+        let seeds = names(&corpus).into_iter().map(|name| fs::read(corpus.join(name)).expect("a seed can be read"));
+        let seeds: Vec<Vec<u8>> = seeds.filter(|input| input.len() < SHORT).collect();
+        for _ in 0..2000 {
+            let mut input = seeds[chance.below(seeds.len())].clone();
+            chance.change(&mut input);
+            body(&input);
+        }
+    }
+}

@@ -59,13 +59,16 @@ impl ControlNode {
         }
         // Placement is planned now: an earlier create may have failed.
         let (claims, removes) = (self.claims(order), matches!(order, Order::Remove(_)));
-        let work_before = if removes { self.work_before(op, &claims) } else { None };
+        let work_before = if removes { self.work_before(op, &claims) } else { Vec::new() };
         self.claim(op, claims);
-        if !self.locks.may_start(op) {
+        if !self.locks.may_start(op) || self.work_awaited.contains_key(&op) {
             return;
         }
-        if let Some(node) = work_before {
-            self.waiting_for_work.entry(node).or_default().insert(op);
+        if !work_before.is_empty() {
+            self.work_awaited.insert(op, work_before.len());
+            for node in work_before {
+                self.waiting_for_work.entry(node).or_default().insert(op);
+            }
             return;
         }
         self.locks.start(op);
@@ -76,17 +79,31 @@ impl ControlNode {
         }
     }
 
-    fn work_before(&self, op: u64, claims: &BTreeMap<NodeId, Claim>) -> Option<NodeId> {
-        claims.keys().copied().find(|&id| {
-            let work = self.registry.get(id).and_then(|entry| entry.work.as_ref());
-            work.and_then(|work| work.first()).is_some_and(|first| first < op)
-        })
+    /// The claimed nodes with execs or pings that came before `op`.
+    fn work_before(&self, op: u64, claims: &BTreeMap<NodeId, Claim>) -> Vec<NodeId> {
+        claims.keys().copied().filter(|&id| self.first_work(id).is_some_and(|first| first < op)).collect()
+    }
+
+    fn first_work(&self, id: NodeId) -> Option<u64> {
+        self.registry.get(id).and_then(|entry| entry.work.as_ref()).and_then(|work| work.first())
     }
 
     /// An exec or ping of this node was answered.
     pub(super) fn work_done(&mut self, id: NodeId) {
-        if let Some(waiting) = self.waiting_for_work.remove(&id) {
-            self.freed.extend(waiting);
+        let first = self.first_work(id).unwrap_or(u64::MAX);
+        let Some(waiting) = self.waiting_for_work.get_mut(&id) else { return };
+        while let Some(op) = waiting.first().copied().filter(|&op| op < first) {
+            waiting.remove(&op);
+            if let Some(nodes) = self.work_awaited.get_mut(&op) {
+                *nodes -= 1;
+                if *nodes == 0 {
+                    self.work_awaited.remove(&op);
+                    self.freed.insert(op);
+                }
+            }
+        }
+        if waiting.is_empty() {
+            self.waiting_for_work.remove(&id);
         }
     }
 
@@ -102,8 +119,19 @@ impl ControlNode {
     }
 
     fn unpark(&mut self, nodes: Vec<NodeId>) {
-        let parked = nodes.iter().filter_map(|node| self.parked.remove(node)).flatten();
-        self.unparked.extend(parked);
+        for node in nodes {
+            self.unparked.extend(self.parked_below.remove(&node).into_iter().flatten());
+            let Some(parked) = self.parked.get_mut(&node) else { continue };
+            // Whoever comes behind the next change of the node waits for that one.
+            let next = self.locks.first_whole(node).unwrap_or(u64::MAX);
+            while let Some(entry) = parked.first_entry().filter(|entry| *entry.key() < next) {
+                let (op, order) = entry.remove_entry();
+                self.unparked.insert(op, order);
+            }
+            if parked.is_empty() {
+                self.parked.remove(&node);
+            }
+        }
     }
 
     /// Puts a change that had started back to those that wait, to be judged again.
@@ -139,7 +167,11 @@ impl ControlNode {
 
     /// Changes that waited for a barrier look again whether they may start.
     pub(super) fn barrier_done(&mut self) {
-        self.freed.append(&mut self.held_by_barrier);
+        let barrier = self.first_barrier().unwrap_or(u64::MAX);
+        while let Some(op) = self.held_by_barrier.first().copied().filter(|&op| op < barrier) {
+            self.held_by_barrier.remove(&op);
+            self.freed.insert(op);
+        }
     }
 
     fn claims(&self, order: &Order) -> BTreeMap<NodeId, Claim> {

@@ -1,6 +1,8 @@
 //! A computing node as a pure state machine: an input and the time come in, effects go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use super::execution::{Execution, LongJob, LongResult};
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
@@ -45,7 +47,6 @@ pub enum NodeEffect {
 struct Child {
     key: NodeKey,
     slot: Slot,
-    link: LinkId,
 }
 
 /// A computing node.
@@ -55,16 +56,15 @@ struct Child {
 pub struct ComputingNode {
     key: NodeKey,
     /// Every link that is not closed, whether it is used or not, and which of its ends the other one has.
-    pub(super) links: BTreeMap<LinkId, Side>,
+    pub(super) links: FxHashMap<LinkId, Side>,
     parent: Option<LinkId>,
-    children: BTreeMap<NodeId, Child>,
-    pub(super) child_links: BTreeMap<LinkId, NodeId>,
-    standby: Vec<(LinkId, Role)>,
-    greeted: Vec<LinkId>,
-    pub(super) visit: Option<Visit>,
+    /// By what they are reached, and who is at the other end.
+    children: BTreeMap<NodeId, LinkId>,
+    child_links: FxHashMap<LinkId, Child>,
+    standby: BTreeMap<LinkId, Role>,
+    greeted: BTreeSet<LinkId>,
+    pub(super) visit: Option<Box<Visit>>,
     pub(super) draining: Option<(u64, LinkId)>,
-    /// How often somebody below has spoken for somebody else.
-    claims: u64,
     execution: Execution,
     waves: Waves,
     beat_period_ns: Nanos,
@@ -78,15 +78,14 @@ impl ComputingNode {
     pub fn new(now: Nanos, spec: &NodeSpec, executor: Box<dyn Executor>) -> Self {
         let mut node = Self {
             key: spec.key,
-            links: BTreeMap::new(),
+            links: FxHashMap::default(),
             parent: None,
             children: BTreeMap::new(),
-            child_links: BTreeMap::new(),
-            standby: Vec::new(),
-            greeted: Vec::new(),
+            child_links: FxHashMap::default(),
+            standby: BTreeMap::new(),
+            greeted: BTreeSet::new(),
             visit: None,
             draining: None,
-            claims: 0,
             execution: Execution::new(executor, node_session(spec.lossy_links)),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
@@ -115,9 +114,9 @@ impl ComputingNode {
         self.drive(now);
     }
 
-    /// Moves the effects of the last calls to `into`.
-    pub fn take_effects(&mut self, into: &mut Vec<NodeEffect>) {
-        into.append(&mut self.effects);
+    /// Takes the effects of the last calls. (Most nodes do nothing most of the time: none keeps room for them.)
+    pub fn take_effects(&mut self) -> Vec<NodeEffect> {
+        std::mem::take(&mut self.effects)
     }
 
     fn drive(&mut self, now: Nanos) {
@@ -176,7 +175,7 @@ impl ComputingNode {
             },
             Envelope::Wave { wave, deadline_ns, step_ns } => self.on_wave(wave, deadline_ns, step_ns),
             Envelope::WaveReply { wave, missing, last } => {
-                let Some(child) = self.child_links.get(&link).copied() else { return };
+                let Some(child) = self.child_links.get(&link).map(|child| child.key.id) else { return };
                 if self.waves.is_too_much(wave, missing.len()) {
                     return self.on_wrong(link, &Envelope::WaveReply { wave, missing: Vec::new(), last });
                 }
@@ -185,10 +184,6 @@ impl ComputingNode {
                 }
             }
             Envelope::Marker { epoch, through } => self.on_marker(link, epoch, through),
-            Envelope::Reply { from, .. } | Envelope::Pong { from, .. } if from.id == self.key.id => {
-                self.on_claim(link, &envelope);
-            }
-            Envelope::ChildGone { link: gone, .. } if self.links.contains_key(&gone) => self.on_claim(link, &envelope),
             up @ (Envelope::Reply { .. }
             | Envelope::Pong { .. }
             | Envelope::ChildGone { .. }
@@ -202,24 +197,16 @@ impl ComputingNode {
         self.on_closed(link);
     }
 
-    /// Somebody below speaks for us. It may have passed through others, so the link is not to blame.
-    fn on_claim(&mut self, link: LinkId, envelope: &Envelope) {
-        self.claims += 1;
-        if self.claims.is_power_of_two() {
-            let (node, link, claims) = (self.key.id, link.0, self.claims);
-            tracing::error!(node, link, claims, %envelope, "dropped: somebody below speaks for this node");
-        }
-    }
-
     fn next_hop(&self, route: &mut Route, to: NodeKey) -> Next {
-        let child = match route.next(self.key.id, to.id) {
+        let in_slot = |slot| move |link: &&LinkId| self.child_links.get(link).is_some_and(|child| child.slot == slot);
+        let link = match route.next(self.key.id, to.id) {
             // What was meant for an earlier life of this id must not reach this one.
             Hop::Here => return if to == self.key { Next::Here } else { Next::Nowhere },
             Hop::Child(id) => self.children.get(&id),
-            Hop::Slot(slot) => self.children.values().find(|child| child.slot == slot),
+            Hop::Slot(slot) => self.children.values().find(in_slot(slot)),
             Hop::Only => self.children.values().next(),
         };
-        child.map_or(Next::Nowhere, |child| Next::Link(child.link))
+        link.map_or(Next::Nowhere, |link| Next::Link(*link))
     }
 
     fn on_wave(&mut self, wave: u64, deadline_ns: Nanos, step_ns: Nanos) {
@@ -231,8 +218,8 @@ impl ComputingNode {
             return;
         }
         let deadline_ns = deadline_ns.saturating_sub(step_ns);
-        for child in self.children.values() {
-            self.effects.push(NodeEffect::Send(child.link, Envelope::Wave { wave, deadline_ns, step_ns }));
+        for &link in self.children.values() {
+            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, deadline_ns, step_ns }));
         }
     }
 
@@ -253,7 +240,7 @@ impl ComputingNode {
                     self.activate(link);
                 }
                 for (id, slot) in places {
-                    if let Some(child) = self.children.get_mut(&id) {
+                    if let Some(child) = self.children.get(&id).and_then(|link| self.child_links.get_mut(link)) {
                         child.slot = slot;
                     }
                 }
@@ -280,50 +267,61 @@ impl ComputingNode {
 
     fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
         self.links.insert(link, if role == Role::Parent { Side::Upper } else { Side::Lower });
-        self.standby.push((link, role));
+        if active {
+            self.use_link(link, role);
+        } else {
+            self.standby.insert(link, role);
+        }
         if role == Role::Parent {
             self.effects.push(NodeEffect::Send(link, Envelope::Greeting));
-        } else if let Some(at) = self.greeted.iter().position(|&early| early == link) {
-            self.greeted.swap_remove(at);
+        } else if self.greeted.remove(&link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        }
-        if active {
-            self.activate(link);
         }
     }
 
     fn on_greeting(&mut self, link: LinkId) {
-        if self.child_links.contains_key(&link) || self.standby.iter().any(|(known, _)| *known == link) {
+        if self.child_links.contains_key(&link) || self.standby.contains_key(&link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
         } else if !self.links.contains_key(&link) && !self.greeted.contains(&link) {
             // The child was faster than the control node's word about it.
-            self.greeted.push(link);
+            self.greeted.insert(link);
         }
     }
 
     fn activate(&mut self, link: LinkId) {
-        let Some(at) = self.standby.iter().position(|(known, _)| *known == link) else { return };
-        match self.standby.swap_remove(at).1 {
+        if let Some(role) = self.standby.remove(&link) {
+            self.use_link(link, role);
+        }
+    }
+
+    fn use_link(&mut self, link: LinkId, role: Role) {
+        match role {
             Role::Parent => self.parent = Some(link),
             Role::Child { key, slot } => {
-                if let Some(old) = self.children.insert(key.id, Child { key, slot, link }) {
-                    self.child_links.remove(&old.link);
+                if let Some(old) = self.children.insert(key.id, link) {
+                    self.child_links.remove(&old);
                 }
-                self.child_links.insert(link, key.id);
+                self.child_links.insert(link, Child { key, slot });
             }
         }
     }
 
+    /// The links to the children that are in use.
+    pub(super) fn links_down(&self) -> BTreeSet<LinkId> {
+        self.children.values().copied().collect()
+    }
+
     fn forget_child(&mut self, link: LinkId) -> Option<Child> {
-        let id = self.child_links.remove(&link)?;
-        self.children.remove(&id)
+        let child = self.child_links.remove(&link)?;
+        self.children.remove(&child.key.id);
+        Some(child)
     }
 
     fn forget(&mut self, link: LinkId) {
         self.links.remove(&link);
         self.forget_child(link);
-        self.standby.retain(|(known, _)| *known != link);
-        self.greeted.retain(|known| *known != link);
+        self.standby.remove(&link);
+        self.greeted.remove(&link);
         if self.parent == Some(link) {
             self.parent = None;
         }
@@ -340,7 +338,7 @@ impl ComputingNode {
         self.forget(link);
         self.visited(link);
         if self.parent.is_none()
-            && let Some(&(next, _)) = self.standby.iter().find(|(_, role)| *role == Role::Parent)
+            && let Some((&next, _)) = self.standby.iter().find(|(_, role)| **role == Role::Parent)
         {
             // The old parent ended in the middle of a re-link: the new one is there already.
             self.activate(next);

@@ -1,22 +1,28 @@
 //! The thin actix shell around the control node.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
-use actix::{Actor, Context, Handler, Message, Recipient};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
 use super::control_io::{ControlEffect, ControlInput, Order};
 use super::control_node::ControlNode;
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece, Side};
-use super::node_actor::{End, Frame, FromNode, LinkEvent};
+use super::node_actor::{Address, End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;
 use crate::commands::Notice;
 use crate::topology::Slot;
 
 /// How many submissions are taken with one look at the clock.
 const SUBMISSIONS_PER_CLOCK: usize = 16;
+
+/// After so many looks at the clock the nodes have their turn: what the first commands have caused goes on while the
+/// others wait, and is not far from the processor yet.
+const CLOCKS_IN_A_TURN: usize = 4;
 
 /// What a mode does for the control node.
 pub trait Fabric {
@@ -27,7 +33,7 @@ pub trait Fabric {
     /// Starts a node; answered by [`ControlInput::Started`] or [`ControlInput::StartFailed`].
     fn start(&mut self, spec: NodeSpec);
     /// Makes a link and gives each side its end; the address of the lower end when the upper one is the control node's.
-    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>>;
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address>;
     /// Says something to a node.
     fn say(&mut self, to: NodeKey, message: ControlDown);
     /// The control node has closed its own end of a link.
@@ -54,6 +60,8 @@ pub trait Sink {
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome);
     /// Something is said unasked.
     fn notice(&mut self, now: Nanos, notice: Notice);
+    /// Something has happened: notices that found no room may find it now.
+    fn hand_out_notices(&mut self);
     /// So many bytes of a streamed request have been taken.
     fn taken(&mut self, op: u64, bytes: usize);
     /// Part of a long result is to be kept.
@@ -86,6 +94,12 @@ impl Submissions {
         Self { receiver, awake }
     }
 
+    /// Whoever submits from now on sends a wake-up again; false when somebody has submitted meanwhile without one.
+    fn fall_asleep(&self) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        self.receiver.is_empty() || self.awake.swap(true, Ordering::SeqCst)
+    }
+
     /// The next submission.
     pub fn next(&self) -> Option<Submission> {
         self.receiver.try_recv().ok()
@@ -109,7 +123,7 @@ pub enum ControlMail {
 /// The control node as an actor.
 pub struct ControlActor {
     node: ControlNode,
-    links: FxHashMap<LinkId, Recipient<Frame>>,
+    links: FxHashMap<LinkId, Address>,
     fabric: Box<dyn Fabric>,
     sink: Box<dyn Sink>,
     submissions: Submissions,
@@ -134,6 +148,7 @@ impl ControlActor {
             self.perform(now, effect);
         }
         self.effects = effects;
+        self.sink.hand_out_notices();
     }
 
     fn perform(&mut self, now: Nanos, effect: ControlEffect) {
@@ -169,22 +184,26 @@ impl ControlActor {
         }
     }
 
-    fn take_submissions(&mut self) {
-        // Cleared first: whoever submits from now on wakes us again.
-        self.submissions.awake.store(false, Ordering::SeqCst);
-        loop {
+    /// Takes what is there, but not more than is good for a turn.
+    fn take_submissions(&mut self, context: &mut Context<Self>) {
+        for _ in 0..CLOCKS_IN_A_TURN {
             // Reading the clock costs as much as a lookup: once for a few commands that are there is enough.
             let waiting = self.submissions.receiver.len().min(SUBMISSIONS_PER_CLOCK);
             let now = self.fabric.now();
-            if waiting == 0 {
-                return;
-            }
             for _ in 0..waiting {
                 if let Some(submission) = self.submissions.next() {
                     self.submit(now, submission);
                 }
             }
+            if waiting == 0 && self.submissions.fall_asleep() {
+                return;
+            }
         }
+        let others = turn_of_others().into_actor(self);
+        context.spawn(others.map(|(), actor, context| {
+            actor.take_submissions(context);
+            actor.fabric.flush();
+        }));
     }
 
     fn submit(&mut self, now: Nanos, submission: Submission) {
@@ -198,6 +217,19 @@ impl ControlActor {
     }
 }
 
+/// Ends when everybody has had a turn who has something to do now. (tokio's own `yield_now` looks at the timers first.)
+async fn turn_of_others() {
+    let mut was_here = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut was_here, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl Actor for ControlActor {
     type Context = Context<Self>;
 
@@ -209,9 +241,9 @@ impl Actor for ControlActor {
 impl Handler<ControlMail> for ControlActor {
     type Result = ();
 
-    fn handle(&mut self, mail: ControlMail, _: &mut Self::Context) {
+    fn handle(&mut self, mail: ControlMail, context: &mut Self::Context) {
         match mail {
-            ControlMail::Submitted => self.take_submissions(),
+            ControlMail::Submitted => self.take_submissions(context),
             ControlMail::Submit(submission) => self.submit(self.fabric.now(), submission),
             ControlMail::Input(input) => self.take(input),
             ControlMail::Wake => self.take(ControlInput::Wake),

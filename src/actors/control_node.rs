@@ -1,6 +1,9 @@
 //! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rustc_hash::FxHashMap;
 
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
@@ -49,12 +52,15 @@ pub struct ControlNode {
     /// pingall, all, tree: they wait for the changes before them, and those behind them wait.
     pub(super) barriers: BTreeMap<u64, Order>,
     pub(super) held_by_barrier: BTreeSet<u64>,
-    /// Commands that wait until a node is made or re-linked.
+    /// Execs and pings that wait until their own node is made or re-linked.
     pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    /// Those that wait for a node above their own, and strikes that wait until their node is made.
+    pub(super) parked_below: HashMap<NodeId, BTreeMap<u64, Order>>,
     /// Those of them that may look again.
     pub(super) unparked: BTreeMap<u64, Order>,
-    /// Commands that change the tree and wait for execs and pings before them, by node.
+    /// Commands that change the tree and wait for execs and pings before them: by node, and for how many nodes.
     pub(super) waiting_for_work: HashMap<NodeId, BTreeSet<u64>>,
+    pub(super) work_awaited: HashMap<u64, usize>,
     /// Commands to be looked at again.
     pub(super) freed: BTreeSet<u64>,
     pub(super) creations: BTreeMap<u64, Creation>,
@@ -69,15 +75,19 @@ pub struct ControlNode {
     pub(super) watch: Option<Watch>,
     /// The links to top-level nodes, and who is at their other ends.
     pub(super) own_links: HashMap<LinkId, NodeId>,
-    /// Nodes that are being created.
-    pub(super) newborn: BTreeMap<NodeId, NodeKey>,
-    pub(super) next_incarnation: u64,
+    /// Links that are being made, and the commands that wait for them.
+    pub(super) new_links: FxHashMap<LinkId, u64>,
+    /// Nodes that are being created, and the commands that do it.
+    pub(super) newborn: BTreeMap<NodeId, u64>,
+    /// The nodes with execs that died with this one, until their last replies have come.
+    pub(super) last_replies: BTreeMap<NodeKey, Vec<NodeKey>>,
+    next_incarnation: u64,
+    /// What makes incarnations such that nobody can guess them.
+    secret: Option<u128>,
     pub(super) next_link: u64,
     inbox: VecDeque<(u64, Order)>,
     waiting: Option<(u64, Option<Nanos>)>,
     unanswered: usize,
-    /// How often somebody has spoken for somebody else.
-    pub(super) claims: u64,
     deadlines: BTreeSet<(Nanos, Due)>,
     wake_at: Nanos,
     pub(super) effects: Vec<ControlEffect>,
@@ -96,8 +106,10 @@ impl ControlNode {
             barriers: BTreeMap::new(),
             held_by_barrier: BTreeSet::new(),
             parked: HashMap::new(),
+            parked_below: HashMap::new(),
             unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
+            work_awaited: HashMap::new(),
             freed: BTreeSet::new(),
             creations: BTreeMap::new(),
             relinks: BTreeMap::new(),
@@ -108,17 +120,38 @@ impl ControlNode {
             early: HashMap::new(),
             watch: None,
             own_links: HashMap::new(),
+            new_links: FxHashMap::default(),
             newborn: BTreeMap::new(),
+            last_replies: BTreeMap::new(),
             next_incarnation: 1,
+            secret: None,
             next_link: 1,
             inbox: VecDeque::new(),
             waiting: None,
             unanswered: 0,
-            claims: 0,
             deadlines: BTreeSet::new(),
             wake_at: Nanos::MAX,
             effects: Vec::new(),
         }
+    }
+
+    /// Nobody who does not know `secret`, or was told by those who do, can speak in the name of a node: the incarnations
+    /// cannot be guessed. Whoever carries what is for a node is told its incarnation, and may speak for it.
+    #[must_use]
+    pub fn with_secret(self, secret: u128) -> Self {
+        Self { secret: Some(secret), ..self }
+    }
+
+    /// A number that no life of a node had before.
+    pub(super) fn draw_incarnation(&mut self) -> u64 {
+        let number = self.next_incarnation;
+        self.next_incarnation += 1;
+        self.secret.map_or(number, |secret| {
+            let mut hasher = DefaultHasher::new();
+            (secret, number).hash(&mut hasher);
+            // Eight bytes on the wire; 0 is the control node.
+            (hasher.finish() >> 8).max(1)
+        })
     }
 
     /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).
@@ -161,7 +194,7 @@ impl ControlNode {
             self.pings.keys().collect::<Vec<_>>(),
             self.waves.keys().collect::<Vec<_>>(),
             self.registry.busy,
-            self.parked.len(),
+            self.parked.len() + self.parked_below.len(),
         )
     }
 
@@ -197,7 +230,10 @@ impl ControlNode {
     }
 
     fn park(&mut self, id: NodeId, op: u64, order: Order) {
-        self.parked.entry(self.parked_at(id, op)).or_default().insert(op, order);
+        let at = self.parked_at(id, op);
+        let waits_for_each = at == id && matches!(order, Order::Exec { .. } | Order::Ping(_));
+        let parked = if waits_for_each { &mut self.parked } else { &mut self.parked_below };
+        parked.entry(at).or_default().insert(op, order);
     }
 
     /// Answers a command.
@@ -283,6 +319,11 @@ impl ControlNode {
         self.deadlines.insert((at, what));
     }
 
+    /// What was to be looked at then is settled.
+    pub(super) fn not_due(&mut self, at: Nanos, what: Due) {
+        self.deadlines.remove(&(at, what));
+    }
+
     fn run_deadlines(&mut self) {
         while let Some(&(at, what)) = self.deadlines.first()
             && at <= self.now
@@ -325,7 +366,7 @@ impl ControlNode {
 
     /// The key of a live node, or of the control node.
     pub(super) fn key_of(&self, id: NodeId) -> NodeKey {
-        let newborn = self.newborn.get(&id).copied();
+        let newborn = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key);
         newborn.or_else(|| self.registry.get(id).map(|entry| entry.key)).unwrap_or(NodeKey::CONTROL)
     }
 
@@ -356,7 +397,11 @@ impl ControlNode {
         }
     }
 
-    pub(super) fn last_replies_due(&mut self, key: NodeKey) {
-        self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+    /// With `key` nodes have died that have execs under way: they fail once their last replies have come.
+    pub(super) fn last_replies_due(&mut self, key: NodeKey, busy: Vec<NodeKey>) {
+        if !busy.is_empty() {
+            self.last_replies.insert(key, busy);
+            self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+        }
     }
 }

@@ -44,9 +44,8 @@ impl ControlNode {
                 self.release(op);
             }
             Ok(place) => {
-                let key = NodeKey { id, incarnation: self.next_incarnation };
-                self.next_incarnation += 1;
-                self.newborn.insert(id, key);
+                let key = NodeKey { id, incarnation: self.draw_incarnation() };
+                self.newborn.insert(id, op);
                 let stage = Stage::Starting;
                 let creation = Creation {
                     id,
@@ -84,7 +83,8 @@ impl ControlNode {
     }
 
     pub(super) fn creation_of(&self, key: NodeKey) -> Option<u64> {
-        self.creations.iter().find(|(_, creation)| creation.key == key).map(|(&op, _)| op)
+        let op = *self.newborn.get(&key.id)?;
+        self.creations.get(&op).filter(|creation| creation.key == key).map(|_| op)
     }
 
     pub(super) fn on_started(&mut self, key: NodeKey, pid: u64) {
@@ -100,6 +100,7 @@ impl ControlNode {
         creation.stage = Stage::Linking;
         let link = self.connect(place.parent, key.id, place.slot, true);
         self.set_creation_deadline(op);
+        self.new_links.insert(link, op);
         if let Some(creation) = self.creations.get_mut(&op) {
             creation.link = link;
         }
@@ -121,29 +122,30 @@ impl ControlNode {
 
     /// A new link stands, as its parent says.
     pub(super) fn on_linked(&mut self, link: LinkId, parent: NodeId) {
-        let mut linking = self.creations.iter();
-        match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
-            Some((&op, creation)) if creation.place.parent == parent => {
+        let Some(&op) = self.new_links.get(&link) else { return };
+        match self.creations.get(&op).filter(|creation| creation.stage == Stage::Linking) {
+            Some(creation) if creation.place.parent == parent => {
                 let place = creation.place;
+                self.new_links.remove(&link);
                 self.creation_linked(op, place);
             }
             Some(_) => {}
-            None => self.on_relink_linked(link, parent),
+            None => self.on_relink_linked(op, link, parent),
         }
     }
 
     /// A link cannot be made, says the one at this end of it, or our own mode. Whoever wanted it gives up, and nothing
     /// has changed; but a re-link that goes forward already has no use for the link any more.
     pub(super) fn on_link_failed(&mut self, link: LinkId, end: Option<NodeId>, why: &str) {
+        let Some(&op) = self.new_links.get(&link) else { return };
         let refusal = Refusal::Other(format!("a link could not be made: {why}"));
-        let mut linking = self.creations.iter();
-        match linking.find(|(_, creation)| creation.link == link && creation.stage == Stage::Linking) {
-            Some((&op, creation)) => {
+        match self.creations.get(&op).filter(|creation| creation.stage == Stage::Linking) {
+            Some(creation) => {
                 if end.is_none_or(|end| end == creation.id || end == creation.place.parent) {
                     self.end_creation(op, refusal);
                 }
             }
-            None => self.relink_cannot_link(link, end, refusal),
+            None => self.relink_cannot_link(op, link, end, refusal),
         }
     }
 
@@ -170,11 +172,11 @@ impl ControlNode {
     }
 
     /// An answer to the question of [`creation_linked`](Self::creation_linked).
-    pub(super) fn creation_answered(&mut self, op: u64, from: NodeId) -> bool {
+    pub(super) fn creation_answered(&mut self, op: u64, from: NodeKey) -> bool {
         let asked = self.creations.get(&op).filter(|creation| creation.stage == Stage::Asking);
         let asked = asked.map(|creation| match creation.place.parent {
-            CONTROL => creation.id,
-            parent => parent,
+            CONTROL => creation.key,
+            parent => self.key_of(parent),
         });
         if asked == Some(from) {
             self.finish_creation(op);
@@ -197,7 +199,8 @@ impl ControlNode {
     /// The node is linked and answers: it exists.
     pub(super) fn finish_creation(&mut self, op: u64) {
         let Some(creation) = self.creations.remove(&op) else { return };
-        let Creation { id, place, key, pid, link, stopped, .. } = creation;
+        let Creation { id, place, key, pid, link, stopped, deadline, .. } = creation;
+        self.not_due(deadline, Due::Create(op));
         self.newborn.remove(&id);
         if self.registry.get(id).is_some() {
             self.fail_execs(id);
@@ -238,8 +241,10 @@ impl ControlNode {
     fn undo_creation(&mut self, op: u64) -> Option<Creation> {
         let creation = self.creations.remove(&op)?;
         self.newborn.remove(&creation.id);
+        self.not_due(creation.deadline, Due::Create(op));
         self.effects.push(ControlEffect::Kill(creation.key));
         if creation.link != LinkId(0) {
+            self.new_links.remove(&creation.link);
             self.own_links.remove(&creation.link);
             let links = vec![creation.link];
             self.say(creation.place.parent, super::message::ControlDown::Unlink { links });
@@ -255,13 +260,16 @@ impl ControlNode {
     }
 
     /// These nodes have died: creates below them fail.
-    pub(super) fn creations_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
-        let hit: Vec<u64> = self
-            .creations
-            .iter()
-            .filter(|(_, creation)| creation.stage != Stage::Inserting && dead.contains(&creation.place.parent))
-            .map(|(&op, _)| op)
-            .collect();
+    pub(super) fn creations_after_deaths(&mut self, dead: &[NodeId]) {
+        if self.creations.is_empty() {
+            return;
+        }
+        let is_hit = |op: &u64, id: NodeId| {
+            let creation = self.creations.get(op);
+            creation.is_some_and(|creation| creation.stage != Stage::Inserting && creation.place.parent == id)
+        };
+        let of_node = |&id: &NodeId| self.locks.running_at(id).filter(move |op| is_hit(op, id));
+        let hit: BTreeSet<u64> = dead.iter().flat_map(of_node).collect();
         for op in hit {
             self.end_creation(op, Refusal::ParentUnavailable);
         }
@@ -269,16 +277,17 @@ impl ControlNode {
 
     /// A node that is being created has lost the link to its parent.
     pub(super) fn newborn_lost(&mut self, key: NodeKey, link: LinkId) {
-        if self.creation_of(key).is_some_and(|op| self.creations.get(&op).is_some_and(|it| it.link == link)) {
-            self.newborn_died(key);
+        if let Some(op) = self.creation_of(key)
+            && self.creations.get(&op).is_some_and(|creation| creation.link == link)
+        {
+            self.newborn_died(op, key.id);
         }
     }
 
     /// A node has ended before it was linked.
-    pub(super) fn newborn_died(&mut self, key: NodeKey) {
-        let Some(op) = self.creation_of(key) else { return };
+    pub(super) fn newborn_died(&mut self, op: u64, id: NodeId) {
         if self.abandon_insertion(op) {
-            self.bury(key.id);
+            self.bury(id);
         } else {
             self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
         }

@@ -65,7 +65,9 @@ enum Stage {
 }
 
 pub(super) struct Execution {
-    session: Session<ReplyPiece, RequestPiece>,
+    /// Made with the first request: most nodes of a large tree are never asked.
+    session: Option<Box<Session<ReplyPiece, RequestPiece>>>,
+    config: SessionConfig,
     /// None while a long request is computed elsewhere.
     executor: Option<Box<dyn Executor>>,
     stage: Stage,
@@ -76,7 +78,8 @@ pub(super) struct Execution {
 impl Execution {
     pub(super) fn new(executor: Box<dyn Executor>, session: SessionConfig) -> Self {
         Self {
-            session: Session::new(session),
+            session: None,
+            config: session,
             executor: Some(executor),
             stage: Stage::Idle,
             exec: 0,
@@ -85,25 +88,28 @@ impl Execution {
     }
 
     pub(super) fn receive(&mut self, now: Nanos, packet: Packet<RequestPiece>) {
-        self.session.receive(now, packet);
+        self.session.get_or_insert_with(|| Box::new(Session::new(self.config))).receive(now, packet);
     }
 
     pub(super) fn transmit(&mut self, now: Nanos) -> Option<Packet<ReplyPiece>> {
-        self.session.transmit(now)
+        self.session.as_mut()?.transmit(now)
     }
 
     /// When it wants a turn; `now` when there is work left.
     pub(super) fn deadline(&self, now: Nanos) -> Option<Nanos> {
+        let session = self.session.as_ref()?;
         let can_work = match self.stage {
             Stage::Away => false,
             Stage::Finishing => self.has_room(),
-            Stage::Idle | Stage::Receiving | Stage::Dropping => self.session.has_delivery() && self.has_room(),
+            Stage::Idle | Stage::Receiving | Stage::Dropping => session.has_delivery() && self.has_room(),
         };
-        if can_work { Some(now) } else { self.session.deadline() }
+        if can_work { Some(now) } else { session.deadline() }
     }
 
     fn has_room(&self) -> bool {
-        self.session.queued_bytes() + self.session.unacked_bytes() < RESULT_BYTES_WAITING
+        self.session
+            .as_ref()
+            .is_none_or(|session| session.queued_bytes() + session.unacked_bytes() < RESULT_BYTES_WAITING)
     }
 
     /// Works for about a millisecond at the most.
@@ -124,7 +130,7 @@ impl Execution {
                     }
                 }
                 Stage::Idle | Stage::Receiving | Stage::Dropping => {
-                    let delivered = self.session.take()?;
+                    let delivered = self.session.as_mut()?.take()?;
                     if delivered.skipped {
                         self.abandon();
                     }
@@ -256,7 +262,9 @@ impl Execution {
 
     fn push(&mut self, now: Nanos, piece: ReplyPiece) {
         let bytes = piece.bytes.len();
-        self.session.push(now, piece, bytes);
+        if let Some(session) = &mut self.session {
+            session.push(now, piece, bytes);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::control_io::ControlEffect;
 use super::control_node::ControlNode;
 use super::message::{ControlUp, Envelope, LinkId, NodeKey, Side};
-use crate::topology::{CONTROL, NodeId};
+use crate::topology::CONTROL;
 
 impl ControlNode {
     pub(super) fn on_envelope(&mut self, link: LinkId, envelope: Envelope) {
@@ -14,10 +14,6 @@ impl ControlNode {
             return self.on_own_link_closed(link);
         }
         match envelope {
-            Envelope::Reply { from, .. } | Envelope::Pong { from, .. } if !self.may_speak_for(top, from) => {
-                self.on_claim(top, &envelope);
-            }
-            Envelope::ChildGone { child, .. } if !self.may_speak_for(top, child) => self.on_claim(top, &envelope),
             Envelope::Greeting => self.on_linked(link, CONTROL),
             Envelope::Reply { from, packet } => self.on_reply(from, packet),
             Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
@@ -27,22 +23,6 @@ impl ControlNode {
             // The way is being changed, or a death has not been reported yet: what was sent is repeated, or fails then.
             Envelope::Unroutable { .. } => {}
             Envelope::Request { .. } | Envelope::Ping { .. } | Envelope::Wave { .. } => {}
-        }
-    }
-
-    /// Whether a node is below this top-level node, or may have been a moment ago. Of nodes that are no more anybody may
-    /// speak, for nobody listens.
-    fn may_speak_for(&mut self, top: NodeId, node: NodeKey) -> bool {
-        self.registry.of(node).is_none() || self.topology.first_hop(node.id) == Some(top) || !self.relinks.is_empty()
-    }
-
-    /// Somebody at or below this node speaks for one that is not there. It may have passed through others, so the link is
-    /// not to blame.
-    fn on_claim(&mut self, top: NodeId, envelope: &Envelope) {
-        self.claims += 1;
-        if self.claims.is_power_of_two() {
-            let claims = self.claims;
-            tracing::error!(node = top, claims, %envelope, "dropped: somebody there speaks for another node");
         }
     }
 
@@ -61,8 +41,9 @@ impl ControlNode {
     pub(super) fn on_own_link_closed(&mut self, link: LinkId) {
         self.effects.push(ControlEffect::Close(link));
         if let Some(id) = self.own_links.remove(&link) {
-            if let Some(&newborn) = self.newborn.get(&id) {
-                self.newborn_lost(newborn, link);
+            if let Some(key) = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key)
+            {
+                self.newborn_lost(key, link);
             }
             if let Some(key) = self.registry.get(id).map(|entry| entry.key) {
                 self.on_child_gone(key, link);

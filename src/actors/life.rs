@@ -6,9 +6,9 @@ use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Strike};
 use super::message::{LinkId, NodeKey};
 use super::outcome::Outcome;
-use super::registry::Life;
+use super::registry::{Life, Registry};
 use crate::commands::{ExecError, Refusal};
-use crate::topology::{CONTROL, NodeId};
+use crate::topology::NodeId;
 
 impl ControlNode {
     /// kill, pause, resume.
@@ -80,7 +80,7 @@ impl ControlNode {
         if let Some(entry) = self.registry.of(key) {
             entry.stopped = false;
             self.registry.stopped.remove(&key.id);
-            self.end_silence(key.id);
+            self.end_silence(&[key.id]);
         }
     }
 
@@ -88,12 +88,12 @@ impl ControlNode {
         self.answer_strikes(key, |strike| {
             Some(if matches!(strike, Strike::Kill) { Outcome::Done } else { Outcome::Refused(Refusal::Unavailable) })
         });
-        if self.newborn.get(&key.id) == Some(&key) {
-            self.newborn_died(key);
+        if let Some(op) = self.creation_of(key) {
+            self.newborn_died(op, key.id);
         } else if self.registry.of(key).is_some_and(|entry| entry.life == Life::Up) {
             self.bury(key.id);
         } else if self.registry.of(key).is_some() {
-            self.relinks_after_deaths(&BTreeSet::from([key.id]));
+            self.relinks_after_deaths(&[key.id]);
         }
     }
 
@@ -106,16 +106,18 @@ impl ControlNode {
             // Without its link it can do nothing: it is ended if it has not ended by itself.
             self.bury(key.id);
         }
-        self.fail_execs_of_dead_below(key.id);
+        self.last_replies_are_over(key);
     }
 
     /// The node is dead from now on, and so is everything below it.
     pub(super) fn bury(&mut self, id: NodeId) {
+        let Some(key) = self.registry.get(id).map(|entry| entry.key) else { return };
         let mut dead = vec![id];
-        if self.topology.contains(id) {
-            dead.extend(self.topology.descendants(id));
-        }
+        // Whatever is below a dead node is dead already, except while nodes are being moved.
+        let moving = !self.relinks.is_empty();
+        dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
         dead.retain(|&node| self.registry.is_up(node));
+        let mut busy = Vec::new();
         for &node in &dead {
             self.registry.forget_marks(node);
             if let Some(entry) = self.registry.get_mut(node) {
@@ -123,39 +125,23 @@ impl ControlNode {
                 entry.stopped = false;
                 let key = entry.key;
                 self.effects.push(ControlEffect::Kill(key));
+                busy.extend(self.registry.busy.contains(&node).then_some(key));
             }
             self.fail_pings(node);
         }
-        let key = self.key_of_registered(id);
-        self.last_replies_due(key);
-        let dead: BTreeSet<NodeId> = dead.into_iter().collect();
+        self.last_replies_due(key, busy);
         self.waves_after_deaths(&dead);
         self.creations_after_deaths(&dead);
         self.relinks_after_deaths(&dead);
     }
 
-    fn key_of_registered(&self, id: NodeId) -> NodeKey {
-        self.registry.get(id).map_or(NodeKey::CONTROL, |entry| entry.key)
-    }
-
     /// No reply that was sent before the death can still be on its way.
     pub(super) fn last_replies_are_over(&mut self, key: NodeKey) {
-        if self.registry.of(key).is_some() {
-            self.fail_execs_of_dead_below(key.id);
-        }
-    }
-
-    fn fail_execs_of_dead_below(&mut self, id: NodeId) {
-        let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
-        for node in busy {
-            if !self.registry.is_up(node) && self.is_at_or_below(node, id) {
-                self.fail_execs(node);
+        for busy in self.last_replies.remove(&key).into_iter().flatten() {
+            if self.registry.of(busy).is_some_and(|entry| entry.life == Life::Dead) {
+                self.fail_execs(busy.id);
             }
         }
-    }
-
-    fn is_at_or_below(&self, node: NodeId, above: NodeId) -> bool {
-        node == above || (self.topology.contains(node) && self.topology.ancestors(node).any(|id| id == above))
     }
 
     /// Dead, or known to be silent, or below such a node.
@@ -172,7 +158,8 @@ impl ControlNode {
 
     /// Whether the node, or one above it, was stopped.
     pub(super) fn is_below_stopped(&self, id: NodeId) -> bool {
-        id != CONTROL && self.registry.stopped.iter().any(|&stopped| self.is_at_or_below(id, stopped))
+        let stopped = &self.registry.stopped;
+        stopped.contains(&id) || self.topology.ancestors(id).any(|above| stopped.contains(&above))
     }
 
     pub(super) fn mark_silent(&mut self, id: NodeId) {
@@ -190,7 +177,7 @@ impl ControlNode {
                 self.has_returned(key.id);
             }
             if self.registry.silent.contains(&key.id) {
-                self.end_silence(key.id);
+                self.end_silence(&[key.id]);
             }
         }
     }
@@ -199,27 +186,33 @@ impl ControlNode {
     pub(super) fn heard_through_the_tree(&mut self, key: NodeKey) {
         self.heard_from(key);
         if !self.registry.silent.is_empty() && self.topology.contains(key.id) {
-            let above: Vec<NodeId> = self.topology.ancestors(key.id).collect();
-            let silent = above.into_iter().filter(|id| self.registry.silent.contains(id)).collect::<Vec<_>>();
-            silent.into_iter().for_each(|id| self.end_silence(id));
+            let above = self.topology.ancestors(key.id);
+            let silent: Vec<NodeId> = above.filter(|id| self.registry.silent.contains(id)).collect();
+            self.end_silence(&silent);
         }
     }
 
-    /// The silence of a node ends, and with it that of all below it; but for those that have a reason of their own.
-    pub(super) fn end_silence(&mut self, id: NodeId) {
-        let ends = |silent: NodeId| self.is_at_or_below(silent, id) && (silent == id || !self.is_below_stopped(silent));
-        let ended = self.registry.silent.iter().copied().filter(|&silent| ends(silent));
-        let ended: Vec<NodeId> = ended.collect();
-        ended.iter().for_each(|node| {
-            self.registry.silent.remove(node);
-        });
+    /// The silence of these nodes ends, and with it that of all below them; but for those that have a reason of their
+    /// own.
+    pub(super) fn end_silence(&mut self, ids: &[NodeId]) {
+        let Registry { silent, stopped, .. } = &mut self.registry;
+        if silent.is_empty() || ids.is_empty() {
+            return;
+        }
+        let ids: BTreeSet<NodeId> = ids.iter().copied().collect();
+        let mut ended = self.topology.at_or_below(silent.iter().copied(), |id| ids.contains(&id));
+        let excused = self.topology.at_or_below(ended.iter().copied(), |id| stopped.contains(&id));
+        ended.retain(|id| ids.contains(id) || !excused.contains(id));
+        silent.retain(|id| !ended.contains(id));
     }
 
     /// After a re-link: whatever was under way below these nodes is sent again.
     pub(super) fn repeat_what_was_lost(&mut self, moved: &[NodeId]) {
-        let below = |node: &NodeId| moved.iter().any(|&above| self.is_at_or_below(*node, above));
-        let busy: Vec<NodeId> = self.registry.busy.iter().copied().filter(below).collect();
-        let pinged: BTreeSet<NodeId> = self.pings.values().map(|ping| ping.id).filter(below).collect();
+        let moved: BTreeSet<NodeId> = moved.iter().copied().collect();
+        let below =
+            |nodes: &mut dyn Iterator<Item = NodeId>| self.topology.at_or_below(nodes, |id| moved.contains(&id));
+        let busy = below(&mut self.registry.busy.iter().copied());
+        let pinged = below(&mut self.pings.values().map(|ping| ping.id));
         busy.into_iter().for_each(|id| self.repeat(id));
         pinged.into_iter().for_each(|id| self.repeat_pings(id));
     }
@@ -234,7 +227,9 @@ impl ControlNode {
         let busy: Vec<NodeId> = self.registry.busy.iter().copied().collect();
         busy.into_iter().for_each(|id| self.fail_execs(id));
         // In the order of input, whatever the order of the nodes that they wait for.
-        let parked: BTreeMap<u64, Order> = std::mem::take(&mut self.parked).into_values().flatten().collect();
+        let own = std::mem::take(&mut self.parked).into_values().flatten();
+        let way = std::mem::take(&mut self.parked_below).into_values().flatten();
+        let parked: BTreeMap<u64, Order> = own.chain(way).collect();
         parked.into_iter().for_each(|(op, order)| self.refuse_order(op, &order));
         let changes = std::mem::take(&mut self.changes);
         let barriers = std::mem::take(&mut self.barriers);

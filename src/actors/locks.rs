@@ -21,6 +21,21 @@ struct Queue {
     alone: BTreeSet<u64>,
     whole: BTreeSet<u64>,
     attach: BTreeSet<u64>,
+    /// Those of `alone` and of `attach` that run.
+    running_alone: BTreeSet<u64>,
+    running_attach: BTreeSet<u64>,
+}
+
+impl Queue {
+    fn run(&mut self, op: u64) {
+        let running = if self.alone.contains(&op) { &mut self.running_alone } else { &mut self.running_attach };
+        running.insert(op);
+    }
+
+    fn rest(&mut self, op: u64) {
+        self.running_alone.remove(&op);
+        self.running_attach.remove(&op);
+    }
 }
 
 /// Who claims which node. Commands are named by their numbers, which grow in the order of input.
@@ -31,7 +46,6 @@ struct Queue {
 pub(super) struct Locks {
     queues: HashMap<NodeId, Queue>,
     claims: BTreeMap<u64, BTreeMap<NodeId, Claim>>,
-    running: BTreeSet<u64>,
 }
 
 impl Locks {
@@ -72,26 +86,40 @@ impl Locks {
 
     fn is_free(&self, node: NodeId, claim: Claim, op: u64) -> bool {
         let Some(queue) = self.queues.get(&node) else { return true };
-        let before = |set: &BTreeSet<u64>| {
+        let before = |set: &BTreeSet<u64>, running: &BTreeSet<u64>| {
             set.first().is_some_and(|&first| first < op)
                 // One that came later can only run already where this one claimed the node after it.
-                || set.range(op + 1..).any(|later| self.running.contains(later))
+                || running.last().is_some_and(|&last| last > op)
         };
-        !before(&queue.alone) && (claim == Claim::Attach || !before(&queue.attach))
+        !before(&queue.alone, &queue.running_alone)
+            && (claim == Claim::Attach || !before(&queue.attach, &queue.running_attach))
     }
 
     pub(super) fn start(&mut self, op: u64) {
-        self.running.insert(op);
+        self.of_each_queue(op, Queue::run);
     }
 
     /// The command has not started after all; it keeps its places.
     pub(super) fn stop(&mut self, op: u64) {
-        self.running.remove(&op);
+        self.of_each_queue(op, Queue::rest);
+    }
+
+    fn of_each_queue(&mut self, op: u64, change: impl Fn(&mut Queue, u64)) {
+        for node in self.claims.get(&op).into_iter().flat_map(BTreeMap::keys) {
+            if let Some(queue) = self.queues.get_mut(node) {
+                change(queue, op);
+            }
+        }
+    }
+
+    /// The commands that run and claim this node.
+    pub(super) fn running_at(&self, node: NodeId) -> impl Iterator<Item = u64> + '_ {
+        let queue = self.queues.get(&node).into_iter();
+        queue.flat_map(|queue| queue.running_alone.iter().chain(&queue.running_attach).copied())
     }
 
     /// The command is done; appends to `freed` whom that lets go on.
     pub(super) fn release(&mut self, op: u64, freed: &mut BTreeSet<u64>) -> Vec<NodeId> {
-        self.running.remove(&op);
         self.leave(op, freed)
     }
 
@@ -102,6 +130,7 @@ impl Locks {
             queue.alone.remove(&op);
             queue.whole.remove(&op);
             queue.attach.remove(&op);
+            queue.rest(op);
             let first_alone = queue.alone.first().copied();
             freed.extend(first_alone);
             if claim != Claim::Attach {
@@ -116,7 +145,12 @@ impl Locks {
 
     /// Whether a command before `op` makes, moves or ends this node.
     pub(super) fn is_claimed_before(&self, node: NodeId, op: u64) -> bool {
-        self.queues.get(&node).is_some_and(|queue| queue.whole.first().is_some_and(|&first| first < op))
+        self.first_whole(node).is_some_and(|first| first < op)
+    }
+
+    /// The first command that makes, moves or ends this node.
+    pub(super) fn first_whole(&self, node: NodeId) -> Option<u64> {
+        self.queues.get(&node).and_then(|queue| queue.whole.first().copied())
     }
 
     /// The commands before `op` that claim the whole node.

@@ -29,7 +29,7 @@ pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submi
 pub use control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 pub use control_node::ControlNode;
 pub use execution::{LongJob, LongResult};
-pub use node_actor::{End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
+pub use node_actor::{Address, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
 pub use outcome::{Collected, ExecOutcome, Outcome};
 
 use session::SessionConfig;

@@ -1,13 +1,14 @@
 //! The thin actix shell around a computing node: it holds the addresses, and performs the node's effects.
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
+use rustc_hash::FxHashMap;
 
 use super::computing_node::{ComputingNode, NodeEffect, NodeInput};
 use super::execution::{LongJob, LongResult};
@@ -21,6 +22,9 @@ pub struct End {
     /// Which of its ends.
     pub side: Side,
 }
+
+/// The address of whoever is at the other end of a link; all who have a link to him share it.
+pub type Address = Arc<Recipient<Frame>>;
 
 /// What comes out of a link at one of its ends.
 #[derive(Debug, Message)]
@@ -56,7 +60,7 @@ pub struct FromNode {
 #[rtype(result = "()")]
 pub enum NodeMail {
     /// The control node says something; where it speaks of a new link, with the address of the other end.
-    Control(ControlDown, Option<Recipient<Frame>>),
+    Control(ControlDown, Option<Address>),
     /// A long job has ended.
     LongDone(LongResult),
     /// A moment that the node asked for has come.
@@ -122,20 +126,24 @@ enum Mail {
 /// A computing node as an actor: its state machine, and the addresses of its parent, its children and the control node.
 pub struct NodeActor {
     node: ComputingNode,
-    control: Recipient<FromNode>,
-    parent: Option<(LinkId, Recipient<Frame>)>,
-    others: BTreeMap<LinkId, (Side, Recipient<Frame>)>,
+    control: Rc<Recipient<FromNode>>,
+    parent: Option<(LinkId, Address)>,
+    others: FxHashMap<LinkId, (Side, Address)>,
     host: Rc<dyn NodeHost>,
     gate: Gate,
     stash: VecDeque<Mail>,
-    effects: Vec<NodeEffect>,
 }
 
 impl NodeActor {
     /// The actor of a node.
-    pub fn new(node: ComputingNode, control: Recipient<FromNode>, host: Rc<dyn NodeHost>, gate: Gate) -> Self {
-        let (parent, others) = (None, BTreeMap::new());
-        Self { node, control, parent, others, host, gate, stash: VecDeque::new(), effects: Vec::new() }
+    pub fn new(
+        node: ComputingNode,
+        control: impl Into<Rc<Recipient<FromNode>>>,
+        host: Rc<dyn NodeHost>,
+        gate: Gate,
+    ) -> Self {
+        let (parent, others) = (None, FxHashMap::default());
+        Self { node, control: control.into(), parent, others, host, gate, stash: VecDeque::new() }
     }
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
@@ -184,7 +192,7 @@ impl NodeActor {
         self.host.after(key);
     }
 
-    fn learn(&mut self, message: &ControlDown, address: Option<Recipient<Frame>>) {
+    fn learn(&mut self, message: &ControlDown, address: Option<Address>) {
         if let (ControlDown::Link { link, role, .. }, Some(address)) = (message, address) {
             match role {
                 Role::Parent if self.parent.is_none() => self.parent = Some((*link, address)),
@@ -195,10 +203,8 @@ impl NodeActor {
     }
 
     fn perform(&mut self, context: &mut Context<Self>) {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.node.take_effects(&mut effects);
         let key = self.node.key();
-        for effect in effects.drain(..) {
+        for effect in self.node.take_effects() {
             match effect {
                 NodeEffect::Send(link, envelope) => self.send(link, envelope),
                 NodeEffect::Control(message) => self.control.do_send(FromNode { from: key, message }),
@@ -208,7 +214,6 @@ impl NodeActor {
                 NodeEffect::End => self.end(context),
             }
         }
-        self.effects = effects;
     }
 
     fn send(&self, link: LinkId, envelope: Envelope) {

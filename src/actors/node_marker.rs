@@ -22,10 +22,10 @@ impl ComputingNode {
         } else if self.links.get(&link) != Some(&Side::Upper) {
             // From below comes nothing but what we have sent there. This one is late: nobody waits for it any more.
         } else if through {
-            let awaited: BTreeSet<LinkId> = self.child_links.keys().copied().collect();
+            let awaited = self.links_down();
             let down = |&link: &LinkId| NodeEffect::Send(link, Envelope::Marker { epoch, through: false });
             self.effects.extend(awaited.iter().map(down));
-            self.visit = Some(Visit { epoch, back_to: link, awaited });
+            self.visit = Some(Box::new(Visit { epoch, back_to: link, awaited }));
             self.end_of_visit();
         } else {
             self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
-use super::message::{Envelope, LinkId, NodeKey};
+use super::message::{Envelope, LinkId, Nanos, NodeKey};
 use super::outcome::Outcome;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Route};
 
 pub(super) struct PendingPing {
     pub(super) id: NodeId,
+    deadline: Nanos,
 }
 
 /// A pingall that is under way.
@@ -18,6 +19,7 @@ pub(super) struct PendingWave {
     /// The top-level nodes that have not answered.
     awaited: BTreeSet<NodeId>,
     missing: BTreeSet<NodeId>,
+    deadline: Nanos,
 }
 
 impl ControlNode {
@@ -29,11 +31,12 @@ impl ControlNode {
         if !self.registry.is_up(id) {
             return self.answer(op, Outcome::Ping { id, result: Ok(false) });
         }
-        self.pings.insert(op, PendingPing { id });
+        let deadline = self.now + self.config.reply_timeout_ns;
+        self.pings.insert(op, PendingPing { id, deadline });
         if let Some(work) = self.work(id) {
-            work.pings.push(op);
+            work.pings.insert(op);
         }
-        self.due(self.now + self.config.reply_timeout_ns, Due::Ping(op));
+        self.due(deadline, Due::Ping(op));
         self.send_ping(key, op);
     }
 
@@ -51,18 +54,19 @@ impl ControlNode {
 
     pub(super) fn on_pong(&mut self, from: NodeKey, nonce: u64) {
         self.heard_through_the_tree(from);
-        if self.creation_answered(nonce, from.id) || self.relink_answered(nonce, from.id) {
+        if self.creation_answered(nonce, from) || self.relink_answered(nonce, from) {
             return;
         }
-        if self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
+        if self.registry.of(from).is_some() && self.pings.get(&nonce).is_some_and(|ping| ping.id == from.id) {
             self.end_ping(nonce, true);
         }
     }
 
     fn end_ping(&mut self, op: u64, available: bool) {
         let Some(ping) = self.pings.remove(&op) else { return };
+        self.not_due(ping.deadline, Due::Ping(op));
         if let Some(work) = self.work(ping.id) {
-            work.pings.retain(|&other| other != op);
+            work.pings.remove(&op);
         }
         self.answer(op, Outcome::Ping { id: ping.id, result: Ok(available) });
         self.work_done(ping.id);
@@ -94,7 +98,8 @@ impl ControlNode {
         let timeout = self.config.reply_timeout_ns;
         let top: Vec<NodeId> = self.topology.children(CONTROL).map(|(_, id)| id).collect();
         let top: Vec<NodeId> = top.into_iter().filter(|&id| self.registry.is_up(id)).collect();
-        self.waves.insert(op, PendingWave { awaited: top.iter().copied().collect(), missing: BTreeSet::new() });
+        let (awaited, missing) = (top.iter().copied().collect(), BTreeSet::new());
+        self.waves.insert(op, PendingWave { awaited, missing, deadline: self.now + timeout });
         if top.is_empty() {
             return self.end_wave(op);
         }
@@ -134,9 +139,11 @@ impl ControlNode {
     }
 
     /// Nodes that have died are not waited for.
-    pub(super) fn waves_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
+    pub(super) fn waves_after_deaths(&mut self, dead: &[NodeId]) {
         for pending in self.waves.values_mut() {
-            pending.awaited.retain(|id| !dead.contains(id));
+            for id in dead {
+                pending.awaited.remove(id);
+            }
         }
         let complete: Vec<u64> =
             self.waves.iter().filter(|(_, wave)| wave.awaited.is_empty()).map(|(&op, _)| op).collect();
@@ -145,6 +152,7 @@ impl ControlNode {
 
     pub(super) fn end_wave(&mut self, op: u64) {
         let Some(wave) = self.waves.remove(&op) else { return };
+        self.not_due(wave.deadline, Due::Wave(op));
         let mut down: BTreeSet<NodeId> = self.topology.ids().filter(|&id| !self.registry.is_up(id)).collect();
         for root in wave.awaited.into_iter().chain(wave.missing) {
             if down.insert(root) && self.topology.contains(root) && !pingall_forgets_descendants() {

@@ -40,7 +40,7 @@ pub(super) struct Work {
     /// How many of `execs` have been handed to the session completely.
     pub(super) handed_over: usize,
     /// The pings that wait for an answer.
-    pub(super) pings: Vec<u64>,
+    pub(super) pings: BTreeSet<u64>,
     /// A deadline for its silence is set.
     pub(super) watched: bool,
     /// When it was asked for a sign of life that has not come.
@@ -53,7 +53,7 @@ impl Work {
             session: Session::new(config),
             execs: VecDeque::new(),
             handed_over: 0,
-            pings: Vec::new(),
+            pings: BTreeSet::new(),
             watched: false,
             probed_at: None,
         }
@@ -71,7 +71,7 @@ impl Work {
     /// The first command that is not answered.
     pub(super) fn first(&self) -> Option<u64> {
         let exec = self.execs.front().map(|exec| exec.op);
-        exec.into_iter().chain(self.pings.iter().copied()).min()
+        exec.into_iter().chain(self.pings.first().copied()).min()
     }
 }
 

@@ -55,6 +55,8 @@ pub(super) struct Relink {
     pub(super) removes: bool,
     pub(super) parent: NodeId,
     pub(super) links: Vec<NewLink>,
+    /// Those whose death matters.
+    touched: BTreeSet<NodeId>,
     /// Children of `parent` that stay there, in another place.
     pub(super) places: Vec<(NodeId, Slot)>,
     /// Dead nodes that live ones would come to stand below.
@@ -68,8 +70,10 @@ pub(super) struct Relink {
 }
 
 impl Relink {
-    fn touches(&self, id: NodeId) -> bool {
-        id == self.subject || id == self.parent || self.links.iter().any(|link| link.upper == id || link.lower == id)
+    /// Gives it the links that are to be made; whoever is at one of their ends is touched.
+    fn plan(&mut self, links: Vec<NewLink>) {
+        self.touched.extend(links.iter().flat_map(|link| [link.upper, link.lower]));
+        self.links = links;
     }
 }
 
@@ -93,7 +97,7 @@ impl ControlNode {
         relink.reached = false;
         let (stay, go): (Vec<&Move>, Vec<&Move>) = moves.iter().partition(|step| self.stays_below_its_parent(step));
         relink.places = stay.into_iter().map(|step| (step.node, step.slot)).collect();
-        relink.links = go.into_iter().filter_map(|step| self.planned_link(step)).collect();
+        relink.plan(go.into_iter().filter_map(|step| self.planned_link(step)).collect());
         let (epoch, asked) = (relink.epoch, relink.awaited.clone());
         self.relinks.insert(op, relink);
         self.set_relink_deadline(op);
@@ -107,10 +111,10 @@ impl ControlNode {
     pub(super) fn start_insertion(&mut self, op: u64, id: NodeId, parent: NodeId, follower: NodeId) {
         let mut relink = self.new_relink(op, id, parent, false);
         let old = self.registry.get(follower).map(|entry| entry.uplink);
-        relink.links = vec![
+        relink.plan(vec![
             NewLink { upper: parent, lower: id, slot: Slot::Any, link: LinkId(0), old: None, from: parent },
             NewLink { upper: id, lower: follower, slot: Slot::Any, link: LinkId(0), old, from: parent },
-        ];
+        ]);
         relink.awaited = BTreeSet::from([parent, follower]);
         // Where a node above is stopped, the parent must show that it can be reached.
         let ask_through_the_tree = !self.registry.stopped.is_empty() && self.is_below_stopped(parent);
@@ -135,6 +139,7 @@ impl ControlNode {
             removes,
             parent,
             links: Vec::new(),
+            touched: BTreeSet::from([subject, parent]),
             places: Vec::new(),
             blocked: BTreeSet::new(),
             awaited: BTreeSet::new(),
@@ -177,7 +182,8 @@ impl ControlNode {
     pub(super) fn set_relink_deadline(&mut self, op: u64) {
         let deadline = self.now + self.config.reply_timeout_ns;
         if let Some(relink) = self.relinks.get_mut(&op) {
-            relink.deadline = deadline;
+            let before = std::mem::replace(&mut relink.deadline, deadline);
+            self.not_due(before, Due::Relink(op));
             self.due(deadline, Due::Relink(op));
         }
     }
@@ -188,9 +194,10 @@ impl ControlNode {
     }
 
     /// The removed node, or the parent of the inserted one, has answered through the tree.
-    pub(super) fn relink_answered(&mut self, op: u64, from: NodeId) -> bool {
-        let Some(relink) = self.relinks.get_mut(&op) else { return false };
-        if from == if relink.removes { relink.subject } else { relink.parent } {
+    pub(super) fn relink_answered(&mut self, op: u64, from: NodeKey) -> bool {
+        let Some(relink) = self.relinks.get(&op) else { return false };
+        let asked = self.key_of(if relink.removes { relink.subject } else { relink.parent });
+        if let Some(relink) = self.relinks.get_mut(&op).filter(|_| from == asked) {
             relink.reached = true;
             self.advance(op);
         }
@@ -207,12 +214,10 @@ impl ControlNode {
         }
     }
 
-    pub(super) fn on_relink_linked(&mut self, link: LinkId, parent: NodeId) {
+    pub(super) fn on_relink_linked(&mut self, op: u64, link: LinkId, parent: NodeId) {
         let is_new = |new: &NewLink| new.link == link && new.upper == parent;
-        let mut relinks = self.relinks.iter_mut();
-        let waiting =
-            relinks.find(|(_, relink)| relink.awaited_links.contains(&link) && relink.links.iter().any(is_new));
-        if let Some((&op, relink)) = waiting {
+        if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| relink.links.iter().any(is_new)) {
+            self.new_links.remove(&link);
             relink.awaited_links.remove(&link);
             self.advance(op);
         }
@@ -251,6 +256,7 @@ impl ControlNode {
         let planned: Vec<_> = relink.links.iter().map(|link| (link.upper, link.lower, link.slot)).collect();
         let made: Vec<LinkId> =
             planned.into_iter().map(|(upper, lower, slot)| self.connect(upper, lower, slot, false)).collect();
+        self.new_links.extend(made.iter().map(|&link| (link, op)));
         let Some(relink) = self.relinks.get_mut(&op) else { return };
         for (planned, &link) in relink.links.iter_mut().zip(&made) {
             planned.link = link;
@@ -282,12 +288,9 @@ impl ControlNode {
     }
 
     /// One of the new links cannot be made.
-    pub(super) fn relink_cannot_link(&mut self, link: LinkId, end: Option<NodeId>, refusal: Refusal) {
+    pub(super) fn relink_cannot_link(&mut self, op: u64, link: LinkId, end: Option<NodeId>, refusal: Refusal) {
         let is_it = |new: &NewLink| new.link == link && end.is_none_or(|end| end == new.upper || end == new.lower);
-        let mut preparing = self.relinks.iter();
-        if let Some((&op, _)) =
-            preparing.find(|(_, relink)| relink.stage == Stage::Preparing && relink.links.iter().any(is_it))
-        {
+        if self.relinks.get(&op).is_some_and(|it| it.stage == Stage::Preparing && it.links.iter().any(is_it)) {
             self.refuse_relink(op, refusal);
         }
     }
@@ -339,7 +342,9 @@ impl ControlNode {
     /// Before anything was switched: the new links go, and nothing has changed.
     fn undo_relink(&mut self, op: u64) -> Option<Relink> {
         let relink = self.relinks.remove(&op)?;
+        self.not_due(relink.deadline, Due::Relink(op));
         for link in relink.links.iter().filter(|link| link.link != LinkId(0)) {
+            self.new_links.remove(&link.link);
             for node in [link.upper, link.lower] {
                 let links = vec![link.link];
                 if node == CONTROL || self.registry.is_up(node) {
@@ -365,23 +370,29 @@ impl ControlNode {
     }
 
     /// These nodes have died: before a switch everything is undone and judged again, afterwards it goes forward.
-    pub(super) fn relinks_after_deaths(&mut self, dead: &BTreeSet<NodeId>) {
-        let hit = self
-            .relinks
-            .iter()
-            .filter(|(_, relink)| dead.iter().any(|&id| relink.touches(id) || relink.awaited.contains(&id)));
-        let hit: Vec<(u64, Stage, NodeId)> = hit.map(|(&op, relink)| (op, relink.stage, relink.subject)).collect();
-        for (op, stage, subject) in hit {
-            match stage {
+    pub(super) fn relinks_after_deaths(&mut self, dead: &[NodeId]) {
+        if self.relinks.is_empty() {
+            return;
+        }
+        let touches = |op: &u64, id: NodeId| {
+            let relink = self.relinks.get(op);
+            relink.is_some_and(|relink| relink.touched.contains(&id) || relink.awaited.contains(&id))
+        };
+        // Whoever re-links a node claims it.
+        let of_node = |&id: &NodeId| self.locks.running_at(id).filter(move |op| touches(op, id));
+        let hit: BTreeSet<u64> = dead.iter().flat_map(of_node).collect();
+        for op in hit {
+            let Some(relink) = self.relinks.get_mut(&op) else { continue };
+            match relink.stage {
                 Stage::Asking | Stage::Preparing => self.restart_relink(op),
                 Stage::Switching => {
-                    if let Some(relink) = self.relinks.get_mut(&op) {
-                        relink.awaited.retain(|id| !dead.contains(id));
-                    }
+                    let is_alive =
+                        |id: NodeId| id == CONTROL || self.newborn.contains_key(&id) || self.registry.is_up(id);
+                    relink.awaited.retain(|&id| is_alive(id));
                     self.advance(op);
                 }
                 Stage::Draining => self.end_relink(op),
-                Stage::Ending if dead.contains(&subject) => self.removed(op),
+                Stage::Ending if !self.registry.is_up(relink.subject) => self.removed(op),
                 Stage::Ending => {}
             }
         }

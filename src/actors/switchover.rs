@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::control_io::ControlEffect;
-use super::control_node::ControlNode;
+use super::control_node::{ControlNode, Due};
 use super::message::{ControlDown, LinkId};
 use super::outcome::Outcome;
 use super::registry::Life;
@@ -142,12 +142,14 @@ impl ControlNode {
         if removes {
             self.end_removed_node(op, subject);
         } else {
-            self.relinks.remove(&op);
+            if let Some(relink) = self.relinks.remove(&op) {
+                self.not_due(relink.deadline, Due::Relink(op));
+            }
             self.finish_creation(op);
         }
         self.bury_below_dead(&lowers);
         // Their way is another one now; what was silent because of the old one is not any more.
-        lowers.iter().for_each(|&id| self.end_silence(id));
+        self.end_silence(&lowers);
         self.repeat_what_was_lost(&moved);
     }
 
@@ -164,6 +166,7 @@ impl ControlNode {
 
     pub(super) fn removed(&mut self, op: u64) {
         let Some(relink) = self.relinks.remove(&op) else { return };
+        self.not_due(relink.deadline, Due::Relink(op));
         self.fail_execs(relink.subject);
         self.fail_pings(relink.subject);
         self.registry.remove(relink.subject);

@@ -44,13 +44,24 @@ impl Watch {
     }
 }
 
-/// What is known of a node when those below it are looked at.
+/// What is known of the way down to a node.
 #[derive(Clone, Copy)]
-struct Above {
-    /// When something was heard of it, and of all above it.
+struct Seen {
+    /// The oldest last sign of life of a node on it.
     heard: Nanos,
-    /// It is quiet, and nobody is to be reported for that.
+    /// One of them was stopped.
+    stopped: bool,
+    /// One of them is quiet, and nobody is to be reported for that.
     excused: bool,
+}
+
+/// Why nodes are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// The time has come.
+    Look,
+    /// Something has come from the node above them.
+    Return,
 }
 
 impl ControlNode {
@@ -69,9 +80,9 @@ impl ControlNode {
                 }
             }
         }
-        let newborn: Vec<_> = self.newborn.values().copied().collect();
+        let newborn = self.newborn.values().filter_map(|op| self.creations.get(op)).map(|creation| creation.key);
         let beat = |key| ControlEffect::Control(key, ControlDown::Beat { period_ns });
-        self.effects.extend(newborn.into_iter().map(beat));
+        self.effects.extend(newborn.map(beat));
         self.watch = (period_ns > 0).then(|| {
             let next_look = self.now + period_ns * PERIODS_OF_QUIET;
             Watch { period_ns, since: self.now, next_look, forgiven_until: 0, asked: 0, starved: BTreeSet::new() }
@@ -93,8 +104,12 @@ impl ControlNode {
         let (next_look, forgiven) = (watch.next_look, now < watch.forgiven_until);
         self.due(next_look, Due::Watch);
         if !forgiven && !self.ask_the_kernel() {
-            self.report(CONTROL, Above { heard: now, excused: false }, true);
+            self.look();
         }
+    }
+
+    fn look(&mut self) {
+        self.report_below(CONTROL, Seen { heard: self.now, stopped: false, excused: false }, Pass::Look);
     }
 
     /// Before a process is called silent the kernel is asked whether it wants to run; true when answers are awaited.
@@ -120,61 +135,77 @@ impl ControlNode {
 
     /// The kernel says whether a process wants to run and is not let.
     pub(super) fn on_examined(&mut self, key: NodeKey, starved: bool) {
-        let now = self.now;
         let Some(watch) = self.watch.as_mut().filter(|watch| watch.asked > 0) else { return };
         watch.asked -= 1;
         if starved {
             watch.starved.insert(key.id);
         }
         if watch.asked == 0 {
-            self.report(CONTROL, Above { heard: now, excused: false }, true);
+            self.look();
         }
     }
 
     /// Something has come from a node that was reported: it is back at once, and so may be others below it.
     pub(super) fn has_returned(&mut self, id: NodeId) {
         let Some(since) = self.watch.as_ref().map(|watch| watch.since) else { return };
-        if !self.topology.contains(id) {
-            return;
+        let is_reported = |above| self.registry.get(above).is_some_and(|entry| entry.reported);
+        // Below a node that is reported nobody is back before that node is.
+        let Some(parent) = self.topology.parent(id).filter(|&parent| !is_reported(parent)) else { return };
+        let mut above = Seen { heard: self.now, stopped: self.is_below_stopped(parent), excused: false };
+        for entry in self.topology.ancestors(id).filter_map(|above| self.registry.get(above)) {
+            above.heard = above.heard.min(entry.last_sign.max(since));
         }
-        // Who has become quiet is said at the next look, where the kernel is to be asked before.
-        let looked = !self.config.asks_kernel;
-        let above = self.topology.ancestors(id).filter_map(|above| self.registry.get(above));
-        let heard = above.map(|entry| entry.last_sign.max(since)).min().unwrap_or(self.now);
-        let of_node = self.report_node(id, Above { heard, excused: false }, looked);
-        self.report(id, of_node, looked);
+        let seen = self.report_node(id, above, Pass::Return);
+        if !self.registry.get(id).is_some_and(|entry| entry.reported) {
+            self.report_below(id, seen, Pass::Return);
+        }
     }
 
-    /// Says who below a node has become quiet, and who is back, when something was heard of the node itself then.
-    fn report(&mut self, top: NodeId, of_top: Above, looked: bool) {
-        let mut stack = vec![(top, of_top)];
+    /// Says who below a node has become quiet, and who is back, when this is what was seen down to the node itself.
+    fn report_below(&mut self, top: NodeId, seen: Seen, pass: Pass) {
+        let mut stack = vec![(top, seen)];
+        let mut children: Vec<NodeId> = Vec::new();
         while let Some((parent, above)) = stack.pop() {
-            let children: Vec<NodeId> = self.topology.children(parent).map(|(_, id)| id).collect();
-            stack.extend(children.into_iter().map(|id| (id, self.report_node(id, above, looked))));
+            children.extend(self.topology.children(parent).map(|(_, id)| id));
+            for id in children.drain(..) {
+                let seen = self.report_node(id, above, pass);
+                // Below a node that stays reported nobody returns.
+                if pass == Pass::Look || !self.registry.get(id).is_some_and(|entry| entry.reported) {
+                    stack.push((id, seen));
+                }
+            }
         }
     }
 
-    fn report_node(&mut self, id: NodeId, above: Above, looked: bool) -> Above {
+    fn report_node(&mut self, id: NodeId, above: Seen, pass: Pass) -> Seen {
         let now = self.now;
+        // Who has become quiet is said at a look where the kernel is to be asked before.
+        let may_report = pass == Pass::Look || !self.config.asks_kernel;
         // A beat that was on its way when a node above was stopped does not make this one available.
-        let stopped = !self.registry.stopped.is_empty() && self.is_below_stopped(id);
+        let stopped = above.stopped || self.registry.stopped.contains(&id);
         let (Some(watch), Some(entry)) = (&self.watch, self.registry.get_mut(id)) else { return above };
         let heard = entry.last_sign.max(watch.since).min(above.heard);
         let (quiet, too_quiet) = (watch.is_quiet(now - heard), watch.is_too_quiet(now - heard));
         let excused = quiet && !too_quiet && (above.excused || watch.starved.contains(&id));
-        let is_news = if quiet { looked && !excused } else { entry.life == Life::Up && !stopped };
+        let is_news = if quiet { may_report && !excused } else { entry.life == Life::Up && !stopped };
         if quiet != entry.reported && is_news {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
             self.effects.push(ControlEffect::Notice(notice));
         }
-        Above { heard, excused }
+        Seen { heard, stopped, excused }
     }
 
     /// The drawing of the `tree` command.
     pub(super) fn draw(&self) -> String {
-        let mut down: BTreeSet<NodeId> = self.registry.silent.clone();
-        down.extend(self.registry.silent.iter().flat_map(|&id| self.topology.descendants(id)));
+        let mut down = BTreeSet::new();
+        for &id in &self.registry.silent {
+            if down.insert(id) {
+                // What is below one that is down already was found with that one.
+                let below = self.topology.descend(id, |node| !down.contains(&node));
+                down.extend(below);
+            }
+        }
         self.topology.draw(|id| match self.registry.get(id) {
             Some(entry) if entry.life == Life::Up && !down.contains(&id) => format!("{id} ({})", entry.pid),
             _ => format!("{id} (-) down"),

@@ -1,22 +1,46 @@
 //! Reads standard input on a thread of its own, one piece each time it is asked.
 
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::output::Source;
 
-/// How much is read at once: what a pipe holds.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// How much is read at once, and what a pipe is asked to hold: then its writer and we wait for each other less often.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A piece of the input; empty at its end.
+#[derive(Default)]
+pub struct Chunk {
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Chunk {
+    fn read(&mut self, source: &mut Source) -> io::Result<()> {
+        self.buffer.resize(CHUNK_BYTES, 0);
+        self.length = source.read(&mut self.buffer)?;
+        Ok(())
+    }
+}
 
 /// Standard input.
 ///
 /// Nothing is read before it is wanted: what stands behind `exit`, or was not reached when a signal came, is left to
 /// whoever reads the same input next (as far as it was not read together with what was wanted).
 pub struct Input {
-    wanted: Sender<()>,
-    chunks: Receiver<io::Result<Vec<u8>>>,
+    wanted: Sender<Chunk>,
+    chunks: Receiver<io::Result<Chunk>>,
 }
 
 impl Input {
@@ -27,13 +51,12 @@ impl Input {
     /// When the operating system refuses it.
     pub fn start() -> io::Result<Self> {
         let mut source = Source::stdin()?;
-        let (wanted, wants) = bounded(1);
+        source.widen(CHUNK_BYTES);
+        let (wanted, wants) = bounded::<Chunk>(1);
         let (filled, chunks) = bounded(1);
         let read_on = move || {
-            let mut buffer = vec![0; CHUNK_BYTES];
-            for () in wants {
-                let chunk = source.read(&mut buffer).map(|length| buffer[..length].to_vec());
-                if filled.send(chunk).is_err() {
+            for mut chunk in wants {
+                if filled.send(chunk.read(&mut source).map(|()| chunk)).is_err() {
                     return;
                 }
             }
@@ -42,10 +65,10 @@ impl Input {
         Ok(Self { wanted, chunks })
     }
 
-    /// Asks for the next piece; it comes to the receiver, an empty one at the end of the input.
-    pub fn ask(&self) -> &Receiver<io::Result<Vec<u8>>> {
+    /// Asks for the next piece, in the place of one that is not needed any more; it comes to the receiver.
+    pub fn ask(&self, used: Chunk) -> &Receiver<io::Result<Chunk>> {
         // The thread lives as long as this does.
-        let _ = self.wanted.send(());
+        let _ = self.wanted.send(used);
         &self.chunks
     }
 }

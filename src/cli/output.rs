@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 /// Standard output.
 pub struct Output(File);
@@ -30,6 +31,13 @@ impl Source {
     /// When there are no descriptors left.
     pub fn stdin() -> io::Result<Self> {
         Ok(Self(io::stdin().as_fd().try_clone_to_owned()?.into()))
+    }
+
+    /// Lets the pipe that it may be hold at least so much; whatever else it is stays as it is.
+    pub fn widen(&self, bytes: usize) {
+        if fcntl_getpipe_size(&self.0).is_ok_and(|size| size < bytes) {
+            let _ = fcntl_setpipe_size(&self.0, bytes);
+        }
     }
 }
 

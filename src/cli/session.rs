@@ -9,7 +9,7 @@ use nodetree::commands::{Event, Scanner};
 use nodetree::modes::ExecStream;
 use nodetree::{Command, CommandSet, NodeTree, Ticket};
 
-use super::input::Input;
+use super::input::{Chunk, Input};
 use super::overseer::Stop;
 use super::printer::Print;
 use super::program::Failure;
@@ -66,22 +66,24 @@ impl<'t, C: CommandSet> Session<'t, C> {
     }
 
     fn read(&mut self) -> Result<(), Failure> {
-        while let Some(chunk) = self.next_chunk()? {
+        let mut used = Chunk::default();
+        while let Some(chunk) = self.next_chunk(used)? {
             if chunk.is_empty() {
                 return self.finish();
             }
             if self.scan(&chunk)?.is_break() {
                 return Ok(());
             }
+            used = chunk;
         }
         Ok(())
     }
 
     /// The next piece of the input, empty at its end; nothing after an alarm.
-    fn next_chunk(&self) -> Result<Option<Vec<u8>>, Failure> {
+    fn next_chunk(&self, used: Chunk) -> Result<Option<Chunk>, Failure> {
         self.prompt(self.scanner.is_at_start());
         let chunk = select! {
-            recv(self.input.ask()) -> chunk => chunk.ok().transpose().map_err(Failure::Input)?,
+            recv(self.input.ask(used)) -> chunk => chunk.ok().transpose().map_err(Failure::Input)?,
             recv(self.stop.woken()) -> _ => None,
         };
         // A person has ended the line on which the prompt stands.

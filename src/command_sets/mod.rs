@@ -54,9 +54,9 @@ impl RequestError {
 /// A whole request: its head, and the parts that follow it.
 ///
 /// ```
-/// use nodetree::command_sets::{CommandSet, Dictionary, Sum};
+/// use nodetree::command_sets::{CommandSet, Dictionary, Sum, sum};
 /// assert_eq!(Dictionary::parse("x 5")?, Dictionary::save("x", 5));
-/// assert_eq!(Sum::parse("3  1 2 03")?.parts, [[1, 2, 3]]);
+/// assert_eq!(Sum::parse("3  1 2 03")?.parts, [sum::Numbers::new(&[1, 2, 3])]);
 /// assert!(Sum::parse("3 1 2").is_err());
 /// # Ok::<(), nodetree::command_sets::RequestError>(())
 /// ```

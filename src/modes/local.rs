@@ -1,15 +1,17 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use actix::{Actor, Addr, Recipient};
 use rustc_hash::FxHashMap;
 
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
-    ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent, LongJob,
-    NodeActor, NodeHost, NodeMail,
+    Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
+    LongJob, NodeActor, NodeHost, NodeMail,
 };
 use crate::command_sets::Executor;
 use crate::topology::Slot;
@@ -37,15 +39,22 @@ pub(super) trait Carrier: 'static {
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
     /// The address through which a node reaches another one that has this address.
-    fn link_address(&self, direct: Recipient<Frame>) -> Recipient<Frame>;
+    fn link_address(&self, direct: Address) -> Address;
     /// The address through which a node reaches the control node.
     fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode>;
 }
 
 struct LocalNode {
-    address: Addr<NodeActor>,
+    mail: Addr<NodeActor>,
+    link: Address,
     gate: Gate,
-    links: Vec<End>,
+}
+
+struct LocalControl {
+    mail: Addr<ControlActor>,
+    link: Address,
+    /// What all nodes reach it by.
+    up: Rc<Recipient<FromNode>>,
 }
 
 /// Who is at the two ends of a link; nobody once an end is closed.
@@ -61,7 +70,9 @@ pub(super) struct Local<C: Carrier> {
     make_executor: MakeExecutor,
     nodes: RefCell<FxHashMap<NodeKey, LocalNode>>,
     links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    control: RefCell<Option<Addr<ControlActor>>>,
+    /// The ends of links that the nodes hold.
+    ends: RefCell<BTreeSet<(NodeKey, End)>>,
+    control: RefCell<Option<LocalControl>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
@@ -74,6 +85,7 @@ impl<C: Carrier> Local<C> {
             make_executor,
             nodes: RefCell::default(),
             links: RefCell::default(),
+            ends: RefCell::default(),
             control: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
             this: this.clone(),
@@ -81,7 +93,9 @@ impl<C: Carrier> Local<C> {
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        *self.control.borrow_mut() = Some(control);
+        let link = self.carrier.link_address(Arc::new(control.clone().recipient()));
+        let up = Rc::new(self.carrier.control_address(control.clone().recipient()));
+        *self.control.borrow_mut() = Some(LocalControl { mail: control, link, up });
     }
 
     /// Ends all actors, so that nothing keeps them.
@@ -89,7 +103,7 @@ impl<C: Carrier> Local<C> {
         self.links.borrow_mut().clear();
         for (_, node) in self.nodes.borrow_mut().drain() {
             node.gate.kill();
-            node.address.do_send(NodeMail::GateMoved);
+            node.mail.do_send(NodeMail::GateMoved);
         }
         self.control.borrow_mut().take();
     }
@@ -100,17 +114,17 @@ impl<C: Carrier> Local<C> {
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
                 if let Some(node) = self.nodes.borrow().get(&key) {
-                    node.address.do_send(mail);
+                    node.mail.do_send(mail);
                 }
             }
             Parcel::ToControl(mail) => {
                 if let Some(control) = &*self.control.borrow() {
-                    control.do_send(mail);
+                    control.mail.do_send(mail);
                 }
             }
             Parcel::FromNode(message) => {
                 if let Some(control) = &*self.control.borrow() {
-                    control.do_send(message);
+                    control.mail.do_send(message);
                 }
             }
         }
@@ -122,12 +136,12 @@ impl<C: Carrier> Local<C> {
             None => {}
             Some(NodeKey::CONTROL) => {
                 if let Some(control) = &*self.control.borrow() {
-                    control.do_send(frame);
+                    control.mail.do_send(frame);
                 }
             }
             Some(key) => {
                 if let Some(node) = self.nodes.borrow().get(&key) {
-                    node.address.do_send(frame);
+                    node.mail.do_send(frame);
                 }
             }
         }
@@ -142,43 +156,33 @@ impl<C: Carrier> Local<C> {
         let pid = self.next_pid.replace(self.next_pid.get() + 1);
         let key = spec.key;
         self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
-        let control = self.control.borrow().clone();
-        let Some(control) = control else { return };
+        let up = self.control.borrow().as_ref().map(|control| Rc::clone(&control.up));
+        let Some(up) = up else { return };
         let node = ComputingNode::new(self.carrier.now(), spec, (self.make_executor)());
         let gate = Gate::default();
-        let control = self.carrier.control_address(control.recipient());
-        let address = NodeActor::new(node, control, this, gate.clone()).start();
-        self.nodes.borrow_mut().insert(key, LocalNode { address, gate, links: Vec::new() });
+        let mail = NodeActor::new(node, up, this, gate.clone()).start();
+        let link = self.carrier.link_address(Arc::new(mail.clone().recipient()));
+        self.nodes.borrow_mut().insert(key, LocalNode { mail, link, gate });
         self.input(ControlInput::Started(key, pid));
     }
 
-    fn address_of(&self, key: NodeKey) -> Option<Recipient<Frame>> {
-        let direct = if key == NodeKey::CONTROL {
-            self.control.borrow().clone().map(Addr::recipient)
+    fn address_of(&self, key: NodeKey) -> Option<Address> {
+        if key == NodeKey::CONTROL {
+            self.control.borrow().as_ref().map(|control| Arc::clone(&control.link))
         } else {
-            self.nodes.borrow().get(&key).map(|node| node.address.clone().recipient())
-        };
-        direct.map(|direct| self.carrier.link_address(direct))
+            self.nodes.borrow().get(&key).map(|node| Arc::clone(&node.link))
+        }
     }
 
-    fn connect(
-        &self,
-        link: LinkId,
-        [upper, lower]: [NodeKey; 2],
-        slot: Slot,
-        active: bool,
-    ) -> Option<Recipient<Frame>> {
+    fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
         self.links
             .borrow_mut()
             .insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
-        let mut nodes = self.nodes.borrow_mut();
-        for (key, side) in [(upper, Side::Upper), (lower, Side::Lower)] {
-            if let Some(node) = nodes.get_mut(&key) {
-                node.links.push(End { link, side });
-            }
-        }
+        let ends = [(upper, Side::Upper), (lower, Side::Lower)].map(|(key, side)| (key, End { link, side }));
+        let nodes = self.nodes.borrow();
+        self.ends.borrow_mut().extend(ends.into_iter().filter(|(key, _)| nodes.contains_key(key)));
         drop(nodes);
         let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
         self.carrier.carry(for_child);
@@ -209,9 +213,19 @@ impl<C: Carrier> Local<C> {
         let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         node.gate.kill();
-        node.address.do_send(NodeMail::GateMoved);
-        node.links.iter().for_each(|&end| self.close_end(end));
+        node.mail.do_send(NodeMail::GateMoved);
+        while let Some(end) = self.take_end(key) {
+            self.close_end(end);
+        }
         self.input(ControlInput::Died(key));
+    }
+
+    fn take_end(&self, key: NodeKey) -> Option<End> {
+        let mut ends = self.ends.borrow_mut();
+        let first = End { link: LinkId(0), side: Side::Upper };
+        let end = ends.range((key, first)..).next().copied().filter(|(of, _)| *of == key)?;
+        ends.remove(&end);
+        Some(end.1)
     }
 
     fn stop(&self, key: NodeKey) {
@@ -226,13 +240,13 @@ impl<C: Carrier> Local<C> {
         if let Some(node) = self.nodes.borrow().get(&key) {
             node.gate.go_on();
             self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
-            node.address.do_send(NodeMail::GateMoved);
+            node.mail.do_send(NodeMail::GateMoved);
         }
         self.input(ControlInput::Continued(key));
     }
 }
 
-fn link_mail(link: LinkId, role: Role, active: bool, address: Option<Recipient<Frame>>) -> NodeMail {
+fn link_mail(link: LinkId, role: Role, active: bool, address: Option<Address>) -> NodeMail {
     NodeMail::Control(ControlDown::Link { link, role, active }, address)
 }
 
@@ -246,9 +260,7 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn close(&self, node: NodeKey, end: End) {
-        if let Some(node) = self.nodes.borrow_mut().get_mut(&node) {
-            node.links.retain(|other| *other != end);
-        }
+        self.ends.borrow_mut().remove(&(node, end));
         self.close_end(end);
     }
 
@@ -281,7 +293,7 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
         self.0.start(&spec);
     }
 
-    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.0.connect(link, ends, slot, active)
     }
 

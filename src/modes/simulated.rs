@@ -17,8 +17,10 @@ use rustc_hash::FxHashMap;
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, FromNode, LongJob, NodeMail, Submission};
-use world::{Events, Random, Way, World};
+use crate::actors::{
+    Address, ControlActor, ControlMail, ControlNode, Describe, Frame, FromNode, LongJob, NodeMail, Submission,
+};
+use world::{Events, Random, WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
@@ -31,7 +33,8 @@ const STUCK_AFTER: (u64, Nanos) = (10, 60_000 * MILLISECOND);
 
 struct SimulatedCarrier {
     world: Rc<RefCell<World>>,
-    network: Addr<Network>,
+    frames: Address,
+    up: Recipient<FromNode>,
 }
 
 impl Carrier for SimulatedCarrier {
@@ -62,12 +65,12 @@ impl Carrier for SimulatedCarrier {
         self.carry_at(at, Parcel::ToNode(node, NodeMail::LongDone(result)));
     }
 
-    fn link_address(&self, _: Recipient<Frame>) -> Recipient<Frame> {
-        self.network.clone().recipient()
+    fn link_address(&self, _: Address) -> Address {
+        Arc::clone(&self.frames)
     }
 
     fn control_address(&self, _: Recipient<FromNode>) -> Recipient<FromNode> {
-        self.network.clone().recipient()
+        self.up.clone()
     }
 }
 
@@ -221,13 +224,16 @@ impl Simulation {
             random: Random(settings.seed),
             events: Events::default(),
             last_arrival: FxHashMap::default(),
+            ways_kept: WAYS_KEPT,
             codec: settings.codec,
             delivered: 0,
             allowed_ns: 0,
             last_submission: 0,
         };
         let world = Rc::new(RefCell::new(world));
-        let carrier = SimulatedCarrier { world: Rc::clone(&world), network: Network(Rc::clone(&world)).start() };
+        let network = Network(Rc::clone(&world)).start();
+        let (frames, up) = (Arc::new(network.clone().recipient()), network.recipient());
+        let carrier = SimulatedCarrier { world: Rc::clone(&world), frames, up };
         let Parts { config, make_executor, sink, submissions, trace, shared, awake } = parts;
         let reply_timeout_ns = config.reply_timeout_ns;
         let local = Local::new(carrier, trace, make_executor);

@@ -102,6 +102,9 @@ impl<C: CommandSet> Sink for ReplySink<C> {
         self.trace.add(now, || What::Noticed { node: notice.id(), text: notice.to_string() });
         self.shared.noticed.fetch_add(1, Ordering::Release);
         self.late.insert(notice.id(), notice);
+    }
+
+    fn hand_out_notices(&mut self) {
         while let Some((&id, &notice)) = self.late.first_key_value() {
             if self.notices.try_send(notice).is_err() {
                 return;

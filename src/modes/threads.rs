@@ -10,7 +10,7 @@ use super::engine::Parts;
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlNode, Frame, FromNode, LongJob, NodeHost, NodeMail, Submissions};
+use crate::actors::{Address, ControlActor, ControlNode, FromNode, LongJob, NodeHost, NodeMail, Submissions};
 
 struct ThreadCarrier {
     wheel: Rc<Wheel<Parcel>>,
@@ -52,7 +52,7 @@ impl Carrier for ThreadCarrier {
         });
     }
 
-    fn link_address(&self, direct: Recipient<Frame>) -> Recipient<Frame> {
+    fn link_address(&self, direct: Address) -> Address {
         direct
     }
 

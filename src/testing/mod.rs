@@ -9,6 +9,7 @@ mod outside;
 pub mod raw;
 pub mod runner;
 pub mod script;
+pub mod shapes;
 pub mod transcript;
 
 pub use crate::planted;

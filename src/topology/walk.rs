@@ -1,3 +1,4 @@
+use std::collections::{BTreeSet, HashMap};
 use std::iter;
 
 use super::{CONTROL, NodeId, Slot, Topology};
@@ -56,11 +57,57 @@ impl Topology {
 
     /// All nodes below `id`, which may be [`CONTROL`]; parents come before their children.
     pub fn descendants(&self, id: NodeId) -> Vec<NodeId> {
-        let mut found: Vec<_> = self.children(id).map(|(_, child)| child).collect();
+        self.descend(id, |_| true)
+    }
+
+    /// As [`descendants`](Self::descendants), without the nodes that `enters` refuses and what is below them; nobody
+    /// looks there.
+    pub fn descend(&self, id: NodeId, enters: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+        let below = |id| self.children(id).map(|(_, child)| child).filter(|child| enters(*child));
+        let mut found: Vec<_> = below(id).collect();
         let mut next = 0;
         while let Some(&node) = found.get(next) {
-            found.extend(self.children(node).map(|(_, child)| child));
+            found.extend(below(node));
             next += 1;
+        }
+        found
+    }
+
+    /// Those of `nodes` that are a node for which `is_top` holds, or stand below one. However many there are, each node
+    /// on their ways up is looked at once.
+    ///
+    /// ```
+    /// use nodetree::topology::{Topology, TopologyKind};
+    /// let mut tree = Topology::new(TopologyKind::Tree);
+    /// for (id, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (9, None)] {
+    ///     tree.insert(id, &tree.place(id, parent)?);
+    /// }
+    /// assert!(tree.at_or_below([9, 3, 1, 2], |id| id == 2).into_iter().eq([2, 3]));
+    /// # Ok::<(), nodetree::topology::PlaceError>(())
+    /// ```
+    pub fn at_or_below(
+        &self,
+        nodes: impl IntoIterator<Item = NodeId>,
+        is_top: impl Fn(NodeId) -> bool,
+    ) -> BTreeSet<NodeId> {
+        let mut known = HashMap::new();
+        let mut found = BTreeSet::new();
+        for node in nodes {
+            let mut way = Vec::new();
+            let mut at = Some(node);
+            let is_below = loop {
+                match at.filter(|id| *id != CONTROL) {
+                    None => break false,
+                    Some(id) if is_top(id) => break true,
+                    Some(id) => match known.get(&id) {
+                        Some(is_below) => break *is_below,
+                        None => way.push(id),
+                    },
+                }
+                at = at.and_then(|id| self.parent(id));
+            };
+            known.extend(way.into_iter().map(|id| (id, is_below)));
+            found.extend(is_below.then_some(node));
         }
         found
     }

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
@@ -23,7 +24,10 @@ use crate::modes::wire::{MAX_FRAME_BYTES, append, codec, decode};
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
 const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
 
-/// So much is read at once.
+/// So much is read at once to begin with: no more than a quiet node needs, which pays for every page of it.
+const FIRST_READ_BYTES: usize = 4 * 1024;
+
+/// So much is read at once at the most.
 const READ_BYTES: usize = 64 * 1024;
 
 /// What a buffer that is empty may keep.
@@ -46,7 +50,7 @@ const TRIED_AGAIN: Duration = Duration::from_millis(5);
 
 thread_local! {
     /// One for all sockets, so that a thousand quiet ones cost nothing.
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; FIRST_READ_BYTES]);
 }
 
 /// Two ends of a link; both are closed when a program is started, and neither blocks.
@@ -63,15 +67,15 @@ type Socket = Rc<Receiver>;
 pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
     rustix::io::ioctl_fionbio(&end, true)?;
     let socket = Rc::new(Receiver::from_owned_fd_unchecked(end)?);
-    let outbox = Rc::new(Outbox::default());
-    actix_rt::spawn(write(Rc::clone(&socket), Rc::clone(&outbox)));
+    let outbox = Rc::new(Outbox::new(Rc::clone(&socket)));
+    actix_rt::spawn(write(Rc::clone(&outbox)));
     let (bytes, descriptors) = (BytesMut::new(), VecDeque::new());
     Ok((Outgoing(outbox), Incoming { socket, bytes, descriptors, codec: codec(), in_a_row: 0 }))
 }
 
 /// What waits to be written. Whoever reads too slowly makes it grow, never its writer wait.
-#[derive(Default)]
 pub(super) struct Outbox {
+    socket: Socket,
     /// Frames, the first of which begin with what was written already.
     bytes: RefCell<Vec<u8>>,
     /// How much of `bytes` was written.
@@ -83,6 +87,8 @@ pub(super) struct Outbox {
     /// Nothing more will be put in: what is there is written, then this end is closed.
     complete: Cell<bool>,
     broken: Cell<bool>,
+    /// The socket is full; what waits is written when there is room again.
+    full: Cell<bool>,
     moved: Notify,
     has_room: Notify,
 }
@@ -91,6 +97,23 @@ pub(super) struct Outbox {
 pub(super) struct Outgoing(Rc<Outbox>);
 
 impl Outgoing {
+    /// Sends a frame with the next [`flush`](Self::flush).
+    pub(super) fn put(&self, message: &impl Serialize) {
+        self.0.add(message, None);
+    }
+
+    /// Writes what waits, as far as there is room; the rest is written when there is.
+    pub(super) fn flush(&self) {
+        let outbox = &*self.0;
+        while outbox.waiting() > 0 && !outbox.full.get() {
+            match outbox.write_some() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return outbox.moved.notify_one(),
+                Err(_) => return outbox.give_up(),
+            }
+        }
+    }
+
     /// Sends a frame.
     pub(super) fn send(&self, message: &impl Serialize) {
         self.send_with(message, None);
@@ -98,23 +121,8 @@ impl Outgoing {
 
     /// Sends a frame, and a descriptor that arrives no later than the frame does.
     pub(super) fn send_with(&self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
-        let outbox = &*self.0;
-        if outbox.broken.get() {
-            return;
-        }
-        let waiting = outbox.waiting();
-        if waiting > MAX_BACKLOG_BYTES - MAX_FRAME_BYTES {
-            tracing::error!(waiting, "a link is given up: its other end does not read");
-            return outbox.give_up();
-        }
-        if let Err(error) = append(message, &mut outbox.bytes.borrow_mut()) {
-            return tracing::error!(%error, "a frame cannot be sent");
-        }
-        if let Some(descriptor) = descriptor {
-            let place = outbox.written.get() + waiting as u64;
-            outbox.descriptors.borrow_mut().push_back((place, descriptor));
-        }
-        outbox.moved.notify_one();
+        self.0.add(message, descriptor);
+        self.0.moved.notify_one();
     }
 
     /// Shows, by what becomes of it, when everything has been written.
@@ -132,6 +140,39 @@ impl Drop for Outgoing {
 }
 
 impl Outbox {
+    fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            bytes: RefCell::default(),
+            gone: Cell::new(0),
+            descriptors: RefCell::default(),
+            written: Cell::new(0),
+            complete: Cell::new(false),
+            broken: Cell::new(false),
+            full: Cell::new(false),
+            moved: Notify::new(),
+            has_room: Notify::new(),
+        }
+    }
+
+    fn add(&self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
+        if self.broken.get() {
+            return;
+        }
+        let waiting = self.waiting();
+        if waiting > MAX_BACKLOG_BYTES - MAX_FRAME_BYTES {
+            tracing::error!(waiting, "a link is given up: its other end does not read");
+            return self.give_up();
+        }
+        if let Err(error) = append(message, &mut self.bytes.borrow_mut()) {
+            return tracing::error!(%error, "a frame cannot be sent");
+        }
+        if let Some(descriptor) = descriptor {
+            let place = self.written.get() + waiting as u64;
+            self.descriptors.borrow_mut().push_back((place, descriptor));
+        }
+    }
+
     /// How many bytes wait to be written.
     fn waiting(&self) -> usize {
         self.bytes.borrow().len() - self.gone.get()
@@ -160,7 +201,7 @@ impl Outbox {
     }
 
     /// Writes what one call takes: up to the next frame that needs a descriptor.
-    fn write_some(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    fn write_some(&self) -> io::Result<()> {
         let mut descriptors = self.descriptors.borrow_mut();
         let written = self.written.get();
         let is_due = descriptors.front().is_some_and(|(place, _)| *place == written);
@@ -176,7 +217,8 @@ impl Outbox {
         let bytes = self.bytes.borrow();
         let rest = &bytes[self.gone.get()..];
         let rest = &rest[..next.unwrap_or(rest.len())];
-        let sent = sendmsg(socket, &[IoSlice::new(rest)], &mut control, SendFlags::NOSIGNAL)?;
+        let rest = [IoSlice::new(rest)];
+        let sent = retry_on_intr(|| sendmsg(&*self.socket, &rest, &mut control, SendFlags::NOSIGNAL))?;
         drop(bytes);
         if is_due {
             descriptors.pop_front();
@@ -203,15 +245,15 @@ impl Outbox {
     }
 }
 
-async fn write(socket: Socket, outbox: Rc<Outbox>) {
-    write_all(&socket, &outbox).await;
+async fn write(outbox: Rc<Outbox>) {
+    write_all(&outbox).await;
     if outbox.broken.get() {
         // Who cannot be written to is not heard any more either, but for what has come already.
-        let _ = shutdown(&*socket, Shutdown::Both);
+        let _ = shutdown(&*outbox.socket, Shutdown::Both);
     }
 }
 
-async fn write_all(socket: &Socket, outbox: &Outbox) {
+async fn write_all(outbox: &Outbox) {
     loop {
         while outbox.waiting() == 0 {
             if outbox.complete.get() || outbox.broken.get() {
@@ -219,8 +261,13 @@ async fn write_all(socket: &Socket, outbox: &Outbox) {
             }
             outbox.moved.notified().await;
         }
-        let written = match outbox.write_some(socket.as_fd()) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => write_slowly(socket, outbox).await,
+        let written = match outbox.write_some() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                outbox.full.set(true);
+                let written = write_slowly(outbox).await;
+                outbox.full.set(false);
+                written
+            }
             written => written,
         };
         // What cannot be written any more is lost with the one who would have read it.
@@ -231,16 +278,16 @@ async fn write_all(socket: &Socket, outbox: &Outbox) {
 }
 
 /// Writes what waits to a socket that is full, each time when there is room again.
-async fn write_slowly(socket: &Socket, outbox: &Outbox) -> io::Result<()> {
+async fn write_slowly(outbox: &Outbox) -> io::Result<()> {
     // Descriptors may be short; those that are open must do their work all the same.
-    let Ok(end) = socket.as_fd().try_clone_to_owned() else {
+    let Ok(end) = outbox.socket.as_fd().try_clone_to_owned() else {
         tokio::time::sleep(TRIED_AGAIN).await;
         return Ok(());
     };
     let sender = Sender::from_owned_fd_unchecked(end)?;
     while outbox.waiting() > 0 {
         sender.writable().await?;
-        match sender.try_io(|| outbox.write_some(sender.as_fd())) {
+        match sender.try_io(|| outbox.write_some()) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             written => written?,
         }
@@ -324,7 +371,8 @@ impl Incoming {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut into = [IoSliceMut::new(buffer)];
-            let came = recvmsg(&*self.socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+            let flags = RecvFlags::CMSG_CLOEXEC;
+            let came = retry_on_intr(|| recvmsg(&*self.socket, &mut into, &mut control, flags))?;
             let read = came.bytes;
             let known = self.descriptors.len();
             for message in control.drain() {
@@ -337,7 +385,11 @@ impl Incoming {
                 self.descriptors.push_back(None);
             }
             self.bytes.extend_from_slice(&buffer[..read]);
-            Ok((read, 0 < read && read < buffer.len() && known == self.descriptors.len()))
+            let is_full = read == buffer.len();
+            if is_full && read < READ_BYTES {
+                buffer.resize(2 * read, 0);
+            }
+            Ok((read, 0 < read && !is_full && known == self.descriptors.len()))
         })
     }
 }

@@ -15,13 +15,14 @@ mod spawner;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr};
 use rustix::process::{Pid, Resource, Signal, WaitStatus, getpid, getrlimit, setrlimit};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::AbortHandle;
@@ -31,7 +32,9 @@ use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{
     ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side,
 };
-use crate::actors::{ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, Frame, FromNode, Submissions};
+use crate::actors::{
+    Address, ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, FromNode, Submissions,
+};
 use crate::error::StartError;
 use crate::topology::Slot;
 use crate::trace::{Trace, What};
@@ -82,6 +85,7 @@ fn raise_descriptor_limit() {
 fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
     let Parts { config, make_executor: _, sink, submissions, trace, awake, shared: _ } = parts;
     let build = build(program.command_set);
+    let secret = draw_secret()?;
     let (events, mut happened) = unbounded_channel();
     let spawner = Spawner::start(program, events)?;
     let processes = Rc::new_cyclic(|this| Processes {
@@ -97,7 +101,7 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
     });
     let fabric = Box::new(ProcessFabric(Rc::clone(&processes)));
     let queue = Submissions::new(submissions, awake);
-    let control = ControlActor::new(ControlNode::new(config), fabric, sink, queue).start();
+    let control = ControlActor::new(ControlNode::new(config).with_secret(secret), fabric, sink, queue).start();
     *processes.control.borrow_mut() = Some(control.clone());
     let turned = Rc::clone(&processes);
     actix_rt::spawn(async move { turned.wheel.turn(|timer| turned.on_timer(timer)).await });
@@ -108,6 +112,13 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
         }
     });
     Ok((control, Box::new(move || processes.shut_down())))
+}
+
+/// A number that nobody can guess.
+fn draw_secret() -> io::Result<u128> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u128::from_ne_bytes(bytes))
 }
 
 enum Timer {
@@ -133,6 +144,8 @@ struct Node {
     has_answered: bool,
     /// It is to be killed as soon as it is there.
     is_doomed: bool,
+    /// Its control link has ended: likewise, but that is reported as its own end.
+    is_unheard: bool,
     /// Signals to stop and to continue it, the first of them sent: a second one at once could undo the first
     /// before the kernel shows it.
     signals: VecDeque<Signal>,
@@ -201,6 +214,7 @@ impl Processes {
             stage: Stage::Starting,
             has_answered: false,
             is_doomed: false,
+            is_unheard: false,
             signals: VecDeque::new(),
             outgoing,
             reader,
@@ -230,7 +244,7 @@ impl Processes {
     fn on_spawned(&self, key: NodeKey, pid: Pid) {
         if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
             node.pid = Some(pid);
-            if node.is_doomed {
+            if node.is_doomed || node.is_unheard {
                 self.family.signal(pid, Signal::KILL);
             }
         }
@@ -298,9 +312,11 @@ impl Processes {
 
     /// As [`kill`](Self::kill), but its end is not of our making: it is still reported as what it is.
     fn end_unheard(&self, key: NodeKey) {
-        let pid = self.nodes.borrow().get(&key).and_then(|node| node.pid);
-        if let Some(pid) = pid {
-            self.family.signal(pid, Signal::KILL);
+        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
+            node.is_unheard = true;
+            if let Some(pid) = node.pid {
+                self.family.signal(pid, Signal::KILL);
+            }
         }
     }
 
@@ -371,7 +387,7 @@ impl Processes {
         true
     }
 
-    fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         let [upper, lower] = ends;
         self.trace.linked(self.wheel.now(), link, upper.id, lower.id);
         match self.try_to_connect(link, ends, slot, active) {
@@ -390,7 +406,7 @@ impl Processes {
         [upper, lower]: [NodeKey; 2],
         slot: Slot,
         active: bool,
-    ) -> io::Result<Option<Recipient<Frame>>> {
+    ) -> io::Result<Option<Address>> {
         let (up, down) = pair()?;
         let nodes = self.nodes.borrow();
         let hand_out = |to: NodeKey, role: Role, end| {
@@ -408,7 +424,7 @@ impl Processes {
         let to = End { link, side: Side::Upper };
         let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient(), Rc::default()));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
-        Ok(Some(Peer::start(outgoing).recipient()))
+        Ok(Some(Peer::start(outgoing).recipient().into()))
     }
 }
 
@@ -474,7 +490,7 @@ impl Fabric for ProcessFabric {
         self.0.start(spec);
     }
 
-    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Recipient<Frame>> {
+    fn connect(&mut self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.0.connect(link, ends, slot, active)
     }
 

@@ -204,7 +204,7 @@ impl Host {
         let address = Peer::start(outgoing).recipient();
         let node = self.node.borrow().clone();
         if let Some(node) = node {
-            node.do_send(NodeMail::Control(message, Some(address)));
+            node.do_send(NodeMail::Control(message, Some(address.into())));
             let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient(), Rc::clone(&self.way_up)));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
             actix_rt::spawn(async move {

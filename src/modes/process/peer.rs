@@ -1,9 +1,11 @@
 //! The one at the other end of a socket, as an actor: what is sent to its address is written to the socket.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::task::{self, Poll};
 
-use actix::{Actor, Addr, Context, Handler, Recipient};
+use actix::{Actor, ActorFuture, Addr, AsyncContext, Context, Handler, Recipient};
 
 use super::channel::{Incoming, Outbox, Outgoing};
 use crate::actors::message::{Envelope, Side};
@@ -24,6 +26,20 @@ impl Actor for Peer {
     fn started(&mut self, context: &mut Self::Context) {
         // What is in it is soon in the outbox, which has a bound; a refusal would lose it.
         context.set_mailbox_capacity(usize::MAX >> 8);
+        context.spawn(EndOfTurn);
+    }
+}
+
+/// What the peer does each time when its mailbox is empty: it writes all that it was sent, at once.
+struct EndOfTurn;
+
+impl ActorFuture<Peer> for EndOfTurn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, peer: &mut Peer, context: &mut Context<Peer>, _: &mut task::Context<'_>) -> Poll<()> {
+        peer.0.flush();
+        // Nobody has its address any more: nothing comes.
+        if context.connected() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
@@ -32,7 +48,7 @@ impl Handler<Frame> for Peer {
 
     fn handle(&mut self, frame: Frame, _: &mut Self::Context) {
         if let LinkEvent::Envelope(envelope) = frame.event {
-            self.0.send(&envelope);
+            self.0.put(&envelope);
         }
     }
 }
@@ -42,7 +58,7 @@ impl Handler<FromNode> for Peer {
 
     /// The control node knows who is at the other end.
     fn handle(&mut self, FromNode { message, .. }: FromNode, _: &mut Self::Context) {
-        self.0.send(&message);
+        self.0.put(&message);
     }
 }
 

@@ -5,13 +5,20 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use crate::actors::message::{Nanos, NodeKey};
+use crate::actors::message::{Envelope, Nanos, NodeKey};
 use crate::actors::{End, Frame, FromNode, LinkEvent, NodeMail};
 use crate::modes::local::Parcel;
 use crate::modes::wire;
+use crate::topology::Route;
 
 /// The shortest and the longest time that an envelope takes over a link.
 const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
+
+/// The most nodes on a way between processes.
+const LONGEST_WAY_ON_WIRES: usize = 4096;
+
+/// So many ways are remembered at least.
+pub(super) const WAYS_KEPT: usize = 1024;
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers on
 /// every machine and in every version.
@@ -78,6 +85,8 @@ pub(super) struct World {
     pub(super) events: Events,
     /// When the last thing that was sent this way arrives.
     pub(super) last_arrival: FxHashMap<Way, Nanos>,
+    /// How many of them there may be before those that are over are forgotten.
+    pub(super) ways_kept: usize,
     pub(super) codec: bool,
     pub(super) delivered: u64,
     /// So much time may pass without an answer because it was asked for.
@@ -93,10 +102,21 @@ impl World {
         let last = self.last_arrival.entry(way).or_insert(0);
         *last = (self.now + delay).max(*last + 1);
         self.events.push(*last, parcel);
-        if self.last_arrival.len() > 1024 && self.last_arrival.len() == self.last_arrival.capacity() {
+        if self.last_arrival.len() >= self.ways_kept {
             let now = self.now;
             self.last_arrival.retain(|_, last| *last > now);
+            self.ways_kept = WAYS_KEPT.max(2 * self.last_arrival.len());
         }
+    }
+}
+
+/// A way that is longer than any between processes is too long for a frame.
+fn fits_into_a_frame(envelope: &Envelope) -> bool {
+    match envelope {
+        Envelope::Request { route: Route::Path(path), .. } | Envelope::Ping { route: Route::Path(path), .. } => {
+            path.rest().len() <= LONGEST_WAY_ON_WIRES
+        }
+        _ => true,
     }
 }
 
@@ -107,7 +127,7 @@ fn through_the_codec(parcel: Parcel) -> Parcel {
         wire::decode(&frame).expect("whatever was encoded can be decoded")
     }
     match parcel {
-        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
+        Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) if fits_into_a_frame(&envelope) => {
             Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
         }
         Parcel::ToNode(key, NodeMail::Control(message, address)) => {

@@ -94,7 +94,7 @@ fn check_envelopes(input: &mut Unstructured, size: usize) -> Result<()> {
         let mut node = node();
         for envelope in &sent {
             node.handle(1, NodeInput::Envelope(sender, envelope.clone()));
-            node.take_effects(&mut Vec::new());
+            node.take_effects();
         }
     }
     Ok(())
