@@ -5,6 +5,7 @@
 //! whatever is left. Where the machine does not allow it, the test runs without, and says so.
 
 use std::fs;
+use std::io::{self, Write};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
@@ -14,6 +15,9 @@ use rustix::process::{WaitId, WaitIdOptions, getuid, waitid};
 
 /// Set in a test program that was started for one test: whether it is process 1.
 const INSIDE: &str = "NODETREE_TEST_SANDBOX";
+
+/// How a line begins that says what does not run.
+const SKIPPED: &str = "SKIPPED: ";
 
 /// How long processes may take to end on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +35,17 @@ pub(crate) use sandboxed;
 /// Whether this is process 1 of a sandbox.
 pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some_and(|inside| inside == "1")
+}
+
+/// Says why a test, or a part of one, does not run here; seen also where the output of tests that pass is not shown.
+#[allow(dead_code, reason = "not all tests need what a machine may lack")]
+pub fn skip(what: &str, why: &str) {
+    eprintln!("{SKIPPED}{what}: {why}");
+}
+
+/// Not by a macro: the test harness would keep it.
+fn show(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Runs `body` in a sandbox; `name` is the path of a function in the test.
@@ -52,6 +67,7 @@ pub fn run(name: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
     assert!(stdout.contains("1 passed"), "{test} is not the name of a test:\n{stdout}");
     print!("{stdout}");
     eprint!("{stderr}");
+    stderr.lines().filter(|line| line.starts_with(SKIPPED)).for_each(|line| show(&format!("{test}: {line}")));
 }
 
 /// This program, to be started in a pid namespace where one can be made.
@@ -64,7 +80,7 @@ fn in_a_namespace() -> Command {
             command
         }
         None => {
-            eprintln!("no pid namespace can be made here: a process that the test leaves behind is not seen");
+            show("no pid namespace can be made here: a process that a test leaves behind is not seen");
             let mut command = Command::new(program);
             command.env(INSIDE, "0");
             command

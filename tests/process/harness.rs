@@ -180,11 +180,6 @@ impl Chance {
     }
 }
 
-/// Says why a test, or a part of one, does not run here.
-pub fn skip(what: &str, why: &str) {
-    eprintln!("SKIPPED: {what}: {why}");
-}
-
 /// The processes that are nodes of this control node.
 pub fn nodes_of(control: Pid) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();

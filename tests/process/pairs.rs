@@ -127,7 +127,7 @@ fn two_faults_at_once_break_no_promise() {
                     for (at, id) in IDS.iter().enumerate() {
                         create(&tree, &format!("create {id} {}", if at == 0 { -1 } else { IDS[(at - 1) / 2] }));
                     }
-                    for round in 0..25 {
+                    for round in 0..60 {
                         let (first, second) = (chance.pick(&FAULTS), chance.pick(&FAULTS));
                         let (here, there) = (chance.pick(&IDS), chance.pick(&IDS));
                         let what =

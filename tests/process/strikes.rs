@@ -11,7 +11,7 @@ use nodetree::{Dictionary, NodeTree, TopologyKind};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{
-    Chance, Drawn, PATIENCE, all_of, check, create, down, drawn, entries, is_gone, is_stopped, median, say, skip, stat,
+    Chance, Drawn, PATIENCE, all_of, check, create, down, drawn, entries, is_gone, is_stopped, median, say, stat,
     strike, tree, tree_of, until, with_below,
 };
 use crate::sandbox::{self, sandboxed};
@@ -181,7 +181,7 @@ fn a_stranger_with_the_pid_of_a_dead_node_gets_no_signal() {
     sandboxed!({
         const NEXT: &str = "/proc/sys/kernel/ns_last_pid";
         if !sandbox::is_inside() || fs::OpenOptions::new().write(true).open(NEXT).is_err() {
-            return skip("F16", "pids cannot be chosen here");
+            return sandbox::skip("F16", "pids cannot be chosen here");
         }
         let tree = tree();
         create(&tree, "create 1");
