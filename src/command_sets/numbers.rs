@@ -90,12 +90,6 @@ fn block<const WIDTH: usize>(width: u8, numbers: &[i64], bytes_of: impl Fn(i64) 
     block
 }
 
-impl FromIterator<i64> for Numbers {
-    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
-        Self::new(&numbers.into_iter().collect::<Vec<_>>())
-    }
-}
-
 impl TryFrom<Bytes> for Numbers {
     type Error = NotNumbers;
 
