@@ -10,6 +10,7 @@ mod channel;
 mod fail_point;
 mod hello;
 mod node;
+mod outbox;
 mod peer;
 mod spawner;
 
@@ -38,9 +39,10 @@ use crate::actors::{
 use crate::error::StartError;
 use crate::topology::Slot;
 use crate::trace::{Trace, What};
-use channel::{Incoming, Outgoing, open, pair};
+use channel::{Incoming, open, pair};
 use hello::{Hello, HelloBack, build, machine_clock_ns};
 pub use node::{serve_if_built_in_node, serve_if_node};
+use outbox::Outgoing;
 use peer::{Peer, deliver};
 use spawner::{Event, Family, Program, Spawner};
 

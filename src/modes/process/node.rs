@@ -14,8 +14,9 @@ use actix::{Actor, Addr, Recipient, System};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
-use super::channel::{Incoming, Outbox, open};
+use super::channel::{Incoming, open};
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
+use super::outbox::Outbox;
 use super::peer::{Peer, WayUp, deliver};
 #[cfg(feature = "testing")]
 use crate::actors::NodeInput;

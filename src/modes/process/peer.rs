@@ -7,7 +7,8 @@ use std::task::{self, Poll};
 
 use actix::{Actor, ActorFuture, Addr, AsyncContext, Context, Handler, Recipient};
 
-use super::channel::{Incoming, Outbox, Outgoing};
+use super::channel::Incoming;
+use super::outbox::{Outbox, Outgoing};
 use crate::actors::message::{Envelope, Side};
 use crate::actors::{End, Frame, FromNode, LinkEvent};
 
