@@ -1,7 +1,6 @@
 //! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
@@ -81,9 +80,9 @@ pub struct ControlNode {
     pub(super) newborn: BTreeMap<NodeId, u64>,
     /// The nodes with execs that died with this one, until their last replies have come.
     pub(super) last_replies: BTreeMap<NodeKey, Vec<NodeKey>>,
-    next_incarnation: u64,
+    pub(super) next_incarnation: u64,
     /// What makes incarnations such that nobody can guess them.
-    secret: Option<u128>,
+    pub(super) secret: Option<u128>,
     pub(super) next_link: u64,
     inbox: VecDeque<(u64, Order)>,
     waiting: Option<(u64, Option<Nanos>)>,
@@ -140,18 +139,6 @@ impl ControlNode {
     #[must_use]
     pub fn with_secret(self, secret: u128) -> Self {
         Self { secret: Some(secret), ..self }
-    }
-
-    /// A number that no life of a node had before.
-    pub(super) fn draw_incarnation(&mut self) -> u64 {
-        let number = self.next_incarnation;
-        self.next_incarnation += 1;
-        self.secret.map_or(number, |secret| {
-            let mut hasher = DefaultHasher::new();
-            (secret, number).hash(&mut hasher);
-            // Eight bytes on the wire; 0 is the control node.
-            (hasher.finish() >> 8).max(1)
-        })
     }
 
     /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).

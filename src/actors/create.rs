@@ -1,12 +1,14 @@
 //! `create`: a node is started, linked, and then it exists.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Due};
 use super::message::{Envelope, LinkId, Nanos, NodeKey, NodeSpec};
 use super::outcome::Outcome;
 use super::registry::{Entry, Life};
+use super::relink::Stage as RelinkStage;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Place};
 
@@ -80,6 +82,18 @@ impl ControlNode {
             Some(follower) if self.registry.silent.contains(&follower) => Err(Refusal::NodeInTheWay(follower)),
             _ => Ok(place),
         }
+    }
+
+    /// A number that no life of a node had before.
+    fn draw_incarnation(&mut self) -> u64 {
+        let number = self.next_incarnation;
+        self.next_incarnation += 1;
+        self.secret.map_or(number, |secret| {
+            let mut hasher = DefaultHasher::new();
+            (secret, number).hash(&mut hasher);
+            // Eight bytes on the wire; 0 is the control node.
+            (hasher.finish() >> 8).max(1)
+        })
     }
 
     pub(super) fn creation_of(&self, key: NodeKey) -> Option<u64> {
@@ -282,6 +296,20 @@ impl ControlNode {
         {
             self.newborn_died(op, key.id);
         }
+    }
+
+    /// The inserted node has ended. Whether it exists nevertheless, because others have switched to it.
+    fn abandon_insertion(&mut self, op: u64) -> bool {
+        let inserting = self.creations.get(&op).is_some_and(|creation| creation.stage == Stage::Inserting);
+        match self.relinks.get(&op) {
+            Some(relink) if inserting && relink.stage >= RelinkStage::Switching => {
+                self.end_relink(op);
+                return true;
+            }
+            Some(_) if inserting => drop(self.undo_relink(op)),
+            _ => {}
+        }
+        false
     }
 
     /// A node has ended before it was linked.
