@@ -8,14 +8,16 @@ use crate::modes::Stuck;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The text is not what it should be.
-    #[error("line {line}, column {column}: {what}")]
+    #[error("line {line}, column {column}: {what}{shown}")]
     Text {
         /// The line, from 1.
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong.
+        /// What is wrong, what was expected, and what may have been meant.
         what: String,
+        /// The line itself with a caret below the place, each after a line end; nothing where the line is empty.
+        shown: String,
     },
     /// The file cannot be read.
     #[error("{0}")]

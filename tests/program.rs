@@ -9,6 +9,8 @@ mod dialogue;
 mod harness;
 #[path = "program/load.rs"]
 mod load;
+#[path = "program/settings.rs"]
+mod settings;
 #[path = "program/signals.rs"]
 mod signals;
 #[path = "program/text.rs"]

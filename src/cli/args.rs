@@ -1,19 +1,22 @@
 //! What stands on the command line, and the configuration that comes of it.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use clap::{Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use nodetree::commands::Variant;
 use nodetree::modes::Span;
 use nodetree::{CommandSetKind, ConfigError, Mode, SystemConfig, TopologyKind};
 
-use super::output::Output;
 use super::trace::ShowTrace;
-use super::{USAGE_CODE, complain};
+use super::{USAGE_CODE, complain, generate, log};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,9 +28,18 @@ Examples:
   nodetree --mode simulated --seed 7 --trace trace.ron < commands.txt
   nodetree trace trace.ron --diagram         show what happened
   nodetree --config nodetree.ron --reply-timeout 500ms
+  nodetree config --variant 25 > nodetree.ron
+  nodetree -v --mode process                 says on standard error which nodes start and end
+  nodetree completions bash > ~/.local/share/bash-completion/completions/nodetree
+  nodetree man > nodetree.1                  for man ./nodetree.1
 
 A configuration file holds any of these fields; what stands on the command line wins:
   (topology: bst, commands: sum, mode: simulated, seed: 7, reply_timeout: \"1s\", capacity: 65536)
+`nodetree config` prints them all as they are with the same arguments, in a form that --config reads.
+
+Environment:
+  NODETREE_LOG  what is logged to standard error: off, error, warn, info, debug or trace [default: warn];
+                -v and -vv win over it. Lines of a node hold its id.
 
 Exit codes: 0 at the end of the input, after exit and after a first signal; 1 when the output fails;
 2 for wrong arguments or a wrong configuration; 130 after a second signal.";
@@ -38,14 +50,24 @@ Exit codes: 0 at the end of the input, after exit and after a first signal; 1 wh
 struct Args {
     #[command(subcommand)]
     other: Option<Other>,
-    /// On what nodes run: simulated (virtual time), threads or process [default: threads]
-    #[arg(long)]
+    #[command(flatten)]
+    system: SystemArgs,
+    /// Where to write what happens, one RON line each; `nodetree trace` shows it
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+/// What makes a configuration.
+#[derive(clap::Args)]
+struct SystemArgs {
+    /// On what nodes run: a process each, actors on threads, or simulated in virtual time [default: process]
+    #[arg(long, value_parser = one_of(Mode::ALL))]
     mode: Option<Mode>,
-    /// How nodes are joined: list, tree, bst or balanced [default: tree]
-    #[arg(long)]
+    /// How nodes are joined [default: tree]
+    #[arg(long, value_parser = one_of(TopologyKind::ALL))]
     topology: Option<TopologyKind>,
-    /// What exec does: sum, dictionary, timer or search [default: dictionary]
-    #[arg(long)]
+    /// What exec does [default: dictionary]
+    #[arg(long, value_parser = one_of(COMMAND_SETS))]
     commands: Option<CommandSetKind>,
     /// Topology and commands of a variant of the assignment: N, or 2020:N, with N from 1 to 48
     #[arg(long, value_name = "VARIANT", conflicts_with_all = ["topology", "commands"])]
@@ -59,9 +81,20 @@ struct Args {
     /// How long an answer is waited for, like 500ms or 5s [default: 5s]
     #[arg(long, value_name = "TIME")]
     reply_timeout: Option<Span>,
-    /// Where to write what happens, one RON line each; `nodetree trace` shows it
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
+    /// Log to standard error: -v which nodes start and end and why, -vv control messages too
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+const COMMAND_SETS: [CommandSetKind; 4] =
+    [CommandSetKind::Sum, CommandSetKind::Dictionary, CommandSetKind::Timer, CommandSetKind::Search];
+
+/// Takes one of these by its name, and offers their names to completions and to who mistypes one.
+fn one_of<T, const N: usize>(all: [T; N]) -> impl TypedValueParser<Value = T>
+where
+    T: ToString + FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.map(|it| it.to_string())).try_map(|name| name.parse::<T>())
 }
 
 /// What the program can do besides.
@@ -69,6 +102,15 @@ struct Args {
 enum Other {
     /// Shows a trace that was written with --trace
     Trace(ShowTrace),
+    /// Prints the configuration that these arguments make, as a file for --config
+    Config(SystemArgs),
+    /// Prints completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Prints the manual page
+    Man,
 }
 
 /// What the program is to do.
@@ -77,6 +119,8 @@ pub struct Settings {
     pub config: SystemConfig,
     /// Where the trace goes.
     pub trace: Option<(PathBuf, File)>,
+    /// What the nodes are to log.
+    pub log: String,
 }
 
 /// Why the program ends before it has begun.
@@ -85,6 +129,14 @@ pub enum Early {
     Clap(clap::Error),
     /// No system was asked for, but a trace.
     Show(ShowTrace),
+    /// No system was asked for, but its configuration.
+    Print(SystemConfig),
+    /// No system was asked for, but completions.
+    Completions(Shell),
+    /// No system was asked for, but the manual page.
+    Man,
+    /// An environment variable is wrong.
+    Environment(String),
     /// The configuration is wrong.
     Config(ConfigError),
     /// The trace cannot be written.
@@ -92,28 +144,48 @@ pub enum Early {
 }
 
 impl Settings {
-    /// Reads the command line, and the file that it names.
+    /// Reads the command line, and the file that it names. From then on there is a log.
     ///
     /// # Errors
     /// What is wrong with them.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Early> {
         let args = Args::try_parse_from(args).map_err(Early::Clap)?;
-        if let Some(Other::Trace(show)) = args.other {
-            return Err(Early::Show(show));
+        match args.other {
+            Some(Other::Trace(show)) => return Err(Early::Show(show)),
+            Some(Other::Completions { shell }) => return Err(Early::Completions(shell)),
+            Some(Other::Man) => return Err(Early::Man),
+            Some(Other::Config(system)) => return Err(Early::Print(system.start_log_and_read()?.0)),
+            None => {}
         }
-        let config = args.config().map_err(Early::Config)?;
+        let (config, log) = args.system.start_log_and_read()?;
         let create = |path: PathBuf| match File::create(&path) {
             Ok(file) => Ok((path, file)),
             Err(error) => Err(Early::Trace(path, error)),
         };
-        Ok(Self { config, trace: args.trace.map(create).transpose()? })
+        Ok(Self { config, trace: args.trace.map(create).transpose()?, log })
     }
 }
 
-impl Args {
-    /// The file, and over it what stands on the command line.
+impl SystemArgs {
+    /// The configuration, and the level of the log.
+    fn start_log_and_read(&self) -> Result<(SystemConfig, String), Early> {
+        let level = log::level(self.verbose).map_err(Early::Environment)?;
+        log::start(level);
+        let config = self.config().map_err(Early::Config)?;
+        if let Some(path) = &self.config {
+            tracing::info!(path = %path.display(), "a configuration file was read");
+        }
+        tracing::info!(mode = %config.mode, topology = %config.topology, commands = %config.commands, "configured");
+        Ok((config, level.to_string()))
+    }
+
+    /// The program's defaults, over them the file, and over it what stands on the command line.
     fn config(&self) -> Result<SystemConfig, ConfigError> {
-        let mut config = self.config.as_deref().map_or_else(|| Ok(SystemConfig::default()), SystemConfig::from_file)?;
+        let base = SystemConfig { mode: Mode::Process, ..SystemConfig::default() };
+        let mut config = match &self.config {
+            Some(path) => base.with_file(path)?,
+            None => base,
+        };
         if let Some(variant) = self.variant {
             config.topology = topology_of(variant);
             config.commands = variant.commands;
@@ -137,21 +209,17 @@ impl Early {
     /// Says it and gives the exit code.
     pub fn exit(self) -> ExitCode {
         match self {
-            Self::Clap(error) if !error.use_stderr() => return print_help(&error),
+            Self::Clap(error) if !error.use_stderr() => return generate::print(error.render().to_string().as_bytes()),
             Self::Clap(error) => drop(write!(io::stderr(), "{}", error.render())),
             Self::Show(show) => return show.run(),
+            Self::Print(config) => return generate::print(config.to_ron().as_bytes()),
+            Self::Completions(shell) => return generate::completions(Args::command(), shell),
+            Self::Man => return generate::man(Args::command()),
+            Self::Environment(what) => complain(&what),
             Self::Config(error) => complain(&error.to_string()),
             Self::Trace(path, error) => complain(&format!("{}: {error}", path.display())),
         }
         ExitCode::from(USAGE_CODE)
-    }
-}
-
-fn print_help(help: &clap::Error) -> ExitCode {
-    let print = || Output::stdout()?.write_all(help.render().to_string().as_bytes());
-    match print() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -162,13 +230,18 @@ mod tests {
     fn config(args: &[&str]) -> Result<SystemConfig, String> {
         let all = std::iter::once("nodetree").chain(args.iter().copied());
         let args = Args::try_parse_from(all).map_err(|error| error.to_string())?;
-        args.config().map_err(|error| error.to_string())
+        args.system.config().map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_is_what_clap_takes() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_programs_mode_is_process() {
+        assert_eq!(config(&[]).unwrap().mode, Mode::Process);
+        assert_eq!(config(&["--mode", "threads"]).unwrap().mode, Mode::Threads);
     }
 
     #[test]

@@ -11,7 +11,9 @@
 //! Nothing here panics when an output is closed: `println!` and its relatives are absent on purpose.
 
 mod args;
+mod generate;
 mod input;
+mod log;
 mod output;
 mod overseer;
 mod printer;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use nodetree::command_sets::{CommandSetKind, Dictionary, Search, Sum, Timer};
 
 use args::Settings;
+pub use log::start_in_node;
 
 /// Wrong arguments, or a wrong configuration.
 const USAGE_CODE: u8 = 2;

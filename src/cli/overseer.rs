@@ -93,6 +93,7 @@ pub fn oversee<C: CommandSet>(tree: &NodeTree<C>, stop: &Stop, alarms: &Receiver
         recv(alarms) -> alarm => alarm,
         recv(done) -> _ => return,
     };
+    tracing::info!(?alarm, "no further command is read");
     stop.stop();
     if alarm == Ok(Alarm::Signal) && !drain(tree, alarms, done) {
         return;

@@ -77,6 +77,7 @@ pub fn run<C: CommandSet>(settings: Settings) -> Result<(), Failure> {
     let (alarm, alarms) = bounded(2);
     watch_signals(alarm.clone()).map_err(Failure::Refused)?;
     let builder = NodeTree::<C>::builder().config(settings.config).trace(settings.trace.is_some());
+    let builder = builder.node_env(super::log::VARIABLE, settings.log);
     let tree = builder.start()?;
     let trace_path = settings.trace.map(|(path, file)| {
         tree.write_trace_to(file);

@@ -1,6 +1,7 @@
 //! How a system is put together.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -30,6 +31,7 @@ pub struct Builder<C> {
     pub(super) trace: bool,
     pub(super) codec: bool,
     pub(super) node_program: Option<PathBuf>,
+    pub(super) node_env: Vec<(OsString, OsString)>,
     pub(super) set: PhantomData<fn() -> C>,
 }
 
@@ -90,6 +92,13 @@ impl<C: CommandSet> Builder<C> {
         self
     }
 
+    /// What nodes find in their environment in process mode, besides what this program does; may be called more than
+    /// once.
+    pub fn node_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.node_env.push((name.into(), value.into()));
+        self
+    }
+
     /// Starts the system.
     ///
     /// # Errors
@@ -136,7 +145,7 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
             Box::new(simulated::Simulated::start(settings, parts)?)
         }
         Mode::Threads => Box::new(threads::start(parts)?),
-        Mode::Process => Box::new(process::start(builder.node_program, C::NAME, parts)?),
+        Mode::Process => Box::new(process::start(builder.node_program, builder.node_env, C::NAME, parts)?),
     };
     Ok(NodeTree {
         config,

@@ -1,7 +1,8 @@
 //! How a system is configured: in code, or in a RON file.
 
+mod text;
+
 use std::fmt::{self, Display};
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ use crate::topology::TopologyKind;
 pub enum Mode {
     /// One thread, virtual time, everything drawn from a seed.
     Simulated,
-    /// Actors on threads, real time.
+    /// Actors on threads, real time. The default of the library; the program's is `process`.
     #[default]
     Threads,
-    /// A process for each node.
+    /// A process for each node. A program whose nodes run itself calls
+    /// [`serve_if_node`](crate::modes::process::serve_if_node) first in its `main`, which is why this is no default.
     Process,
 }
 
@@ -115,33 +117,56 @@ pub const MAX_CAPACITY: usize = 1 << 24;
 /// let config = SystemConfig::from_ron("(topology: bst, mode: simulated, seed: 7, reply_timeout: \"1s\")")?;
 /// assert_eq!(config.topology, TopologyKind::Bst);
 /// assert_eq!((config.mode, config.seed), (Mode::Simulated, 7));
+/// assert_eq!(SystemConfig::from_ron(&config.to_ron())?, config);
 ///
-/// let error = SystemConfig::from_ron("(topology: bst,\n  sead: 7)").unwrap_err();
-/// assert!(error.to_string().starts_with("line 2"), "{error}");
+/// let error = SystemConfig::from_ron("(topology: bst,\n  sead: 7)").unwrap_err().to_string();
+/// assert!(error.starts_with("line 2, column 3: unknown field `sead`, did you mean `seed`?"), "{error}");
 /// # Ok::<(), nodetree::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(from = "Given")]
 pub struct SystemConfig {
     /// How nodes are placed; `tree` by default.
     pub topology: TopologyKind,
     /// What `exec` does; `dictionary` by default. A system with a command set of its own takes no notice of it.
     pub commands: CommandSetKind,
-    /// On what it runs; `threads` by default.
+    /// On what it runs. By default `threads`, which asks nothing of the program around it; the program `nodetree` itself
+    /// runs in mode `process` where neither its arguments nor its file name a mode.
     pub mode: Mode,
     /// From what simulated delays are drawn; 0 by default.
     pub seed: u64,
     /// How long an answer is waited for, from 1 ms to a day; 5 s by default.
-    #[serde(deserialize_with = "reply_timeout_in_range")]
     pub reply_timeout: Span,
     /// How many commands may be in flight or unread before a submit waits, from 1 to 2^24; 65 536 by default.
-    #[serde(deserialize_with = "capacity_in_range")]
     pub capacity: usize,
 }
 
-fn reply_timeout_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+/// What a text names of a configuration. The rest is left as it was.
+#[derive(Default, Deserialize)]
+#[serde(rename = "SystemConfig", default, deny_unknown_fields)]
+struct Given {
+    #[serde(deserialize_with = "given")]
+    topology: Option<TopologyKind>,
+    #[serde(deserialize_with = "given")]
+    commands: Option<CommandSetKind>,
+    #[serde(deserialize_with = "given")]
+    mode: Option<Mode>,
+    #[serde(deserialize_with = "given")]
+    seed: Option<u64>,
+    #[serde(deserialize_with = "reply_timeout_in_range")]
+    reply_timeout: Option<Span>,
+    #[serde(deserialize_with = "capacity_in_range")]
+    capacity: Option<usize>,
+}
+
+/// Without the `Some(…)` around it.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn reply_timeout_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
     let span = Span::deserialize(deserializer)?;
-    check_reply_timeout(span).map(|()| span).map_err(D::Error::custom)
+    check_reply_timeout(span).map(|()| Some(span)).map_err(D::Error::custom)
 }
 
 fn check_reply_timeout(Span(timeout): Span) -> Result<(), &'static str> {
@@ -149,14 +174,20 @@ fn check_reply_timeout(Span(timeout): Span) -> Result<(), &'static str> {
     if in_range { Ok(()) } else { Err("reply_timeout must be from 1ms to 86400s") }
 }
 
-fn capacity_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+fn capacity_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let capacity = usize::deserialize(deserializer)?;
-    check_capacity(capacity).map(|()| capacity).map_err(D::Error::custom)
+    check_capacity(capacity).map(|()| Some(capacity)).map_err(D::Error::custom)
 }
 
 fn check_capacity(capacity: usize) -> Result<(), String> {
     let in_range = (1..=MAX_CAPACITY).contains(&capacity);
     if in_range { Ok(()) } else { Err(format!("capacity must be from 1 to {MAX_CAPACITY}")) }
+}
+
+impl From<Given> for SystemConfig {
+    fn from(given: Given) -> Self {
+        Self::default().overlaid(given)
+    }
 }
 
 impl Default for SystemConfig {
@@ -173,28 +204,15 @@ impl Default for SystemConfig {
 }
 
 impl SystemConfig {
-    /// Reads RON text.
-    ///
-    /// # Errors
-    /// Where the text is wrong, with line, column and what was expected.
-    pub fn from_ron(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = ron::from_str(text).map_err(|error| ConfigError::Text {
-            line: error.span.start.line,
-            column: error.span.start.col,
-            what: error.code.to_string(),
-        })?;
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Reads a RON file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, and as [`from_ron`](Self::from_ron), with the name of the file.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let named = |error: ConfigError| ConfigError::File { path: path.to_owned(), error: Box::new(error) };
-        let text = std::fs::read_to_string(path).map_err(|error| named(ConfigError::Unreadable(error.to_string())))?;
-        Self::from_ron(&text).map_err(named)
+    fn overlaid(self, given: Given) -> Self {
+        Self {
+            topology: given.topology.unwrap_or(self.topology),
+            commands: given.commands.unwrap_or(self.commands),
+            mode: given.mode.unwrap_or(self.mode),
+            seed: given.seed.unwrap_or(self.seed),
+            reply_timeout: given.reply_timeout.unwrap_or(self.reply_timeout),
+            capacity: given.capacity.unwrap_or(self.capacity),
+        }
     }
 
     /// Whether all numbers are in range.

@@ -75,7 +75,7 @@ impl<C: CommandSet> NodeTree<C> {
     /// A builder with the defaults of [`SystemConfig`].
     pub fn builder() -> Builder<C> {
         let (config, codec) = (SystemConfig::default(), cfg!(debug_assertions));
-        Builder { config, trace: false, codec, node_program: None, set: PhantomData }
+        Builder { config, trace: false, codec, node_program: None, node_env: Vec::new(), set: PhantomData }
     }
 
     /// How it was configured.

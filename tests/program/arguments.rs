@@ -23,10 +23,10 @@ fn config_file(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn wrong_arguments_are_refused_with_what_was_expected() {
-    let cases: [(&[&str], &str); 15] = [
-        (&["--mode", "fast"], "expected simulated, threads or process"),
-        (&["--topology", "ring"], "expected list, tree, bst or balanced"),
-        (&["--commands", "product"], "expected sum, dictionary, timer or search"),
+    let cases: [(&[&str], &str); 20] = [
+        (&["--mode", "fast"], "[possible values: simulated, threads, process]"),
+        (&["--topology", "ring"], "[possible values: list, tree, bst, balanced]"),
+        (&["--commands", "product"], "[possible values: sum, dictionary, timer, search]"),
         (&["--variant", "49"], "from 1 to 48"),
         (&["--variant", "2021:1"], "2020:48"),
         (&["--variant", "25", "--topology", "bst"], "cannot be used with"),
@@ -39,6 +39,11 @@ fn wrong_arguments_are_refused_with_what_was_expected() {
         (&["--mode"], "--mode"),
         (&["commands.txt"], "commands.txt"),
         (&["--trace", "/nowhere/trace.ron"], "/nowhere/trace.ron"),
+        (&["--topology", "lits"], "'list'"),
+        (&["completions", "basic"], "bash"),
+        (&["completions"], "<SHELL>"),
+        (&["man", "x"], "'x'"),
+        (&["config", "--reply-timeout", "0s"], "from 1ms to 86400s"),
     ];
     for (args, expected) in cases {
         let said = refused(args);
@@ -57,6 +62,7 @@ fn a_wrong_configuration_is_refused_with_file_line_and_what_was_expected() {
     ];
     for (text, line, expected) in cases {
         let (_directory, path) = config_file(text);
+        assert_eq!(refused(&["config", "--config", &path]), refused(&["--config", &path]));
         let said = refused(&["--config", &path]);
         assert!(said.contains(&path) && said.contains(line) && said.contains(expected), "{text}: {said}");
     }
@@ -86,9 +92,26 @@ fn a_variant_chooses_topology_and_commands() {
 fn help_names_every_option_and_shows_examples() {
     let ended = run(&["--help"], "");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    let wanted =
-        ["--mode", "--topology", "--commands", "--variant", "--config", "--seed", "--reply-timeout", "--trace"];
-    for word in wanted.into_iter().chain(["Examples:", "2020:45", "Exit codes"]) {
+    let wanted = [
+        "--mode",
+        "--topology",
+        "--commands",
+        "--variant",
+        "--config",
+        "--seed",
+        "--reply-timeout",
+        "--trace",
+        "--verbose",
+    ];
+    for word in wanted.into_iter().chain([
+        "Examples:",
+        "2020:45",
+        "Exit codes",
+        "NODETREE_LOG",
+        "[default: process]",
+        "completions bash",
+        "nodetree man",
+    ]) {
         assert!(ended.stdout.contains(word), "{word}");
     }
 }

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The program, ready to be started.
 pub fn command<S: AsRef<OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodetree"));
+    command.env_remove("NODETREE_LOG");
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -3,7 +3,7 @@
 //! Flat in the operating system: all nodes are children of the control node's process, which makes the links and
 //! hands their ends out over the control links. What is left for later: a rule in the peer that turns a fault plan
 //! into verdicts, a look at the kernel when a node is silent (starved or stuck), a host program that ignores SIGCHLD
-//! (then no status comes), and a log of the nodes.
+//! (then no status comes).
 
 mod channel;
 #[cfg(feature = "testing")]
@@ -16,6 +16,7 @@ mod spawner;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -37,11 +38,11 @@ use crate::actors::{
     Address, ControlActor, ControlInput, ControlMail, ControlNode, End, Fabric, FromNode, Submissions,
 };
 use crate::error::StartError;
-use crate::topology::Slot;
+use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
 use channel::{Incoming, open, pair};
 use hello::{Hello, HelloBack, build, machine_clock_ns};
-pub use node::{serve_if_built_in_node, serve_if_node};
+pub use node::{node_id, serve_if_built_in_node, serve_if_node};
 use outbox::Outgoing;
 use peer::{Peer, deliver};
 use spawner::{Event, Family, Program, Spawner};
@@ -53,7 +54,12 @@ const HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;
 const SIGNAL_WITHIN: Nanos = 100 * MILLISECOND;
 
 /// Starts a process system.
-pub(super) fn start(path: Option<PathBuf>, command_set: &'static str, parts: Parts) -> Result<RealTime, StartError> {
+pub(super) fn start(
+    path: Option<PathBuf>,
+    env: Vec<(OsString, OsString)>,
+    command_set: &'static str,
+    parts: Parts,
+) -> Result<RealTime, StartError> {
     if node::is_node() {
         let what = format!("this process is to be a node, but its main serves no command set {command_set}");
         return Err(StartError::Unsupported(what));
@@ -63,7 +69,7 @@ pub(super) fn start(path: Option<PathBuf>, command_set: &'static str, parts: Par
         return Err(StartError::Unsupported(what.to_owned()));
     }
     raise_descriptor_limit();
-    let program = Program { path: path.unwrap_or_else(|| PathBuf::from("/proc/self/exe")), command_set };
+    let program = Program { path: path.unwrap_or_else(|| PathBuf::from("/proc/self/exe")), command_set, env };
     Ok(RealTime::start(parts, |parts, start| begin(program, parts, start))?)
 }
 
@@ -274,6 +280,7 @@ impl Processes {
             let (node, incarnation) = (key.id, key.incarnation);
             let pid = u64::from(pid.as_raw_pid().unsigned_abs());
             self.trace.add(self.wheel.now(), || What::Started { node, incarnation, pid });
+            tracing::info!(node, pid, "a node is started");
             self.input(ControlInput::Started(key, pid));
         }
     }
@@ -281,6 +288,7 @@ impl Processes {
     fn fail(&self, key: NodeKey, why: String) {
         if let Some(node) = self.nodes.borrow_mut().get_mut(&key).filter(|node| node.stage == Stage::Starting) {
             node.stage = Stage::Failed;
+            tracing::info!(node = key.id, why, "a node could not be started");
             self.input(ControlInput::StartFailed(key, why));
         }
         self.kill(key);
@@ -296,6 +304,7 @@ impl Processes {
             }
             Stage::Failed => {}
             Stage::Starting | Stage::Up => {
+                log_end(key.id, status, node.is_doomed);
                 let (node, incarnation) = (key.id, key.incarnation);
                 self.trace.add(self.wheel.now(), || What::Ended { node, incarnation });
                 self.input(ControlInput::Died(key));
@@ -341,7 +350,9 @@ impl Processes {
 
     fn examine(&self, key: NodeKey) {
         let pid = self.nodes.borrow().get(&key).and_then(|node| node.pid);
-        self.input(ControlInput::Examined(key, pid.and_then(state) == Some('R')));
+        let state = pid.and_then(state);
+        tracing::info!(node = key.id, ?state, "a node is silent; this is its state in the kernel");
+        self.input(ControlInput::Examined(key, state == Some('R')));
     }
 
     /// It was stopped, or goes on, by us or by somebody else.
@@ -354,9 +365,11 @@ impl Processes {
         }
         let node = key.id;
         if signal == Signal::STOP {
+            tracing::info!(node, "a node is stopped");
             self.trace.add(self.wheel.now(), || What::Stopped { node });
             self.input(ControlInput::Stopped(key));
         } else {
+            tracing::info!(node, "a node goes on");
             self.trace.add(self.wheel.now(), || What::Continued { node });
             self.input(ControlInput::Continued(key));
         }
@@ -391,6 +404,7 @@ impl Processes {
 
     fn connect(&self, link: LinkId, ends: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         let [upper, lower] = ends;
+        tracing::info!(link = link.0, upper = upper.id, lower = lower.id, "a link is made");
         self.trace.linked(self.wheel.now(), link, upper.id, lower.id);
         match self.try_to_connect(link, ends, slot, active) {
             Ok(address) => address,
@@ -450,9 +464,20 @@ async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming
         if incoming.descriptor().is_some() {
             return tracing::error!(node = key.id, "a node is ended: it has sent a descriptor");
         }
+        tracing::debug!(node = key.id, ?message, "heard");
         if let Some(control) = &*processes.control.borrow() {
             control.do_send(FromNode { from: key, message });
         }
+    }
+}
+
+/// Nobody has asked for the end of a node that fails.
+fn log_end(node: NodeId, status: WaitStatus, is_asked_for: bool) {
+    let how = describe(status);
+    if is_asked_for || status.exit_status() == Some(0) {
+        tracing::info!(node, "a node {how}");
+    } else {
+        tracing::warn!(node, "a node {how}, and nobody here has asked for it");
     }
 }
 
@@ -497,6 +522,7 @@ impl Fabric for ProcessFabric {
     }
 
     fn say(&mut self, to: NodeKey, message: ControlDown) {
+        tracing::debug!(node = to.id, ?message, "said");
         if let Some(node) = self.0.nodes.borrow().get(&to) {
             node.outgoing.send(&message);
         }

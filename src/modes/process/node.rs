@@ -24,6 +24,7 @@ use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Rol
 use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
 use crate::modes::real_time::Wheel;
+use crate::topology::NodeId;
 
 /// What a node was told last is written within this time after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -86,6 +87,15 @@ pub(super) fn is_node() -> bool {
     std::env::args_os().nth(1).is_some_and(|argument| argument == NODE_ARGUMENT)
 }
 
+/// Which node this process was started to be; none in any other process. Its log can name it from the beginning.
+///
+/// ```
+/// assert_eq!(nodetree::modes::process::node_id(), None);
+/// ```
+pub fn node_id() -> Option<NodeId> {
+    if is_node() { std::env::args_os().nth(2)?.to_str()?.parse().ok() } else { None }
+}
+
 fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
     // A stopped process does not see that its control link ends, but it sees this.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -137,6 +147,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     let control: Recipient<FromNode> = Peer::start(outgoing).recipient();
     let age = Duration::from_nanos(machine_clock_ns().saturating_sub(hello.clock_began_ns));
     let wheel = Rc::new(Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now)));
+    tracing::debug!(build, "serving");
     let host = Rc::new_cyclic(|this| Host {
         key: hello.spec.key,
         wheel: Rc::clone(&wheel),
@@ -180,6 +191,7 @@ impl Host {
     /// Hands to the node what the control node says, until it says no more.
     async fn obey(&self, mut incoming: Incoming) {
         while let Some(message) = incoming.next::<ControlDown>().await {
+            tracing::debug!(?message, "told");
             let ControlDown::Link { link, role, .. } = message else {
                 self.tell(NodeMail::Control(message, None));
                 continue;
@@ -258,6 +270,7 @@ impl NodeHost for Host {
     }
 
     fn close(&self, _: NodeKey, end: End) {
+        tracing::debug!(link = end.link.0, "a link is closed: it is not needed any more");
         if let Some(reader) = self.readers.borrow_mut().remove(&end) {
             reader.abort();
         }

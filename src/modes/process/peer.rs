@@ -95,5 +95,6 @@ pub(super) async fn deliver(mut incoming: Incoming, to: End, reader: Recipient<F
         }
         reader.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
     }
+    tracing::debug!(link = to.link.0, "a link has ended");
     reader.do_send(Frame { to, event: LinkEvent::Closed });
 }

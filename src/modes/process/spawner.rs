@@ -50,6 +50,8 @@ struct Order {
 pub(super) struct Program {
     pub(super) path: PathBuf,
     pub(super) command_set: &'static str,
+    /// What its environment holds besides ours.
+    pub(super) env: Vec<(OsString, OsString)>,
 }
 
 /// The processes that were started and are not reaped.
@@ -189,6 +191,7 @@ impl Nursery {
         let mut command = Command::new(&self.program.path);
         command.args([OsString::from(NODE_ARGUMENT), key.id.to_string().into(), self.program.command_set.into()]);
         command.stdin(Stdio::from(control_link)).stdout(File::options().write(true).open("/dev/null")?);
+        command.envs(self.program.env.iter().map(|(name, value)| (name, value)));
         let child = command.process_group(group).spawn()?;
         let pid = Pid::from_child(&child);
         Ok((pid, Pid::from_raw(group).unwrap_or(pid)))
