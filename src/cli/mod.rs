@@ -12,6 +12,8 @@
 
 mod args;
 mod input;
+mod log;
+mod names;
 mod output;
 mod overseer;
 mod printer;
@@ -24,15 +26,24 @@ use std::process::ExitCode;
 
 use nodetree::command_sets::{CommandSetKind, Dictionary, Search, Sum, Timer};
 
-use args::Settings;
+use args::{Parsed, Settings, Task};
 
 /// Wrong arguments, or a wrong configuration.
 const USAGE_CODE: u8 = 2;
 
+/// Reads the command line, and begins to log.
+pub fn begin(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    let args: Vec<_> = args.into_iter().collect();
+    let parsed = Parsed::from_args(args.clone());
+    log::start(parsed.verbosity(), &args);
+    parsed
+}
+
 /// Runs the program.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Settings::from_args(args) {
-        Ok(settings) => run(settings),
+pub fn main(parsed: Parsed) -> ExitCode {
+    match parsed.task() {
+        Ok(Task::Run(settings)) => run(*settings),
+        Ok(Task::Print(text)) => args::print(&text),
         Err(early) => early.exit(),
     }
 }

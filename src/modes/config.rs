@@ -172,17 +172,51 @@ impl Default for SystemConfig {
     }
 }
 
+/// What is wrong, what may have been meant, and the line with a caret below the place.
+fn wrong(text: &str, error: &ron::error::SpannedError) -> ConfigError {
+    let (line, column) = (error.span.start.line, error.span.start.col);
+    let mut what = format!("{}{}", error.code, meant(&error.code).unwrap_or_default());
+    if let Some(shown) = text.lines().nth(line.saturating_sub(1)) {
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        // What stands before the place keeps its width, tabs included.
+        let before = shown.chars().take(column.saturating_sub(1));
+        let before: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+        what += &format!("\n {margin} |\n {number} | {shown}\n {margin} | {before}^");
+    }
+    ConfigError::Text { line, column, what }
+}
+
+fn meant(error: &ron::Error) -> Option<String> {
+    match error {
+        ron::Error::NoSuchStructField { expected, found, .. }
+        | ron::Error::NoSuchEnumVariant { expected, found, .. } => did_you_mean(found, expected.iter().copied()),
+        _ => None,
+    }
+}
+
+/// `; did you mean …?` with the nearest of `known`, when one is near.
+///
+/// ```
+/// use nodetree::modes::did_you_mean;
+/// assert_eq!(did_you_mean("sead", ["mode", "seed"]).as_deref(), Some("; did you mean seed?"));
+/// assert_eq!(did_you_mean("x", ["mode", "seed"]), None);
+/// ```
+pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const NEAR: f64 = 0.75;
+    let found = found.to_lowercase();
+    let likely = known.into_iter().map(|name| (strsim::jaro_winkler(&found, name), name));
+    let nearest = likely.filter(|(near, _)| *near >= NEAR).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    nearest.map(|(_, name)| format!("; did you mean {name}?"))
+}
+
 impl SystemConfig {
     /// Reads RON text.
     ///
     /// # Errors
     /// Where the text is wrong, with line, column and what was expected.
     pub fn from_ron(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = ron::from_str(text).map_err(|error| ConfigError::Text {
-            line: error.span.start.line,
-            column: error.span.start.col,
-            what: error.code.to_string(),
-        })?;
+        let config: Self = ron::from_str(text).map_err(|error| wrong(text, &error))?;
         config.check()?;
         Ok(config)
     }
@@ -195,6 +229,22 @@ impl SystemConfig {
         let named = |error: ConfigError| ConfigError::File { path: path.to_owned(), error: Box::new(error) };
         let text = std::fs::read_to_string(path).map_err(|error| named(ConfigError::Unreadable(error.to_string())))?;
         Self::from_ron(&text).map_err(named)
+    }
+
+    /// Writes what [`from_ron`](Self::from_ron) reads, one field a line.
+    ///
+    /// ```
+    /// use nodetree::SystemConfig;
+    /// let config = SystemConfig { seed: 7, ..SystemConfig::default() };
+    /// assert_eq!(SystemConfig::from_ron(&config.to_ron())?, config);
+    /// # Ok::<(), nodetree::ConfigError>(())
+    /// ```
+    pub fn to_ron(&self) -> String {
+        let Self { topology, commands, mode, seed, reply_timeout, capacity } = self;
+        format!(
+            "(\n    topology: {topology},\n    commands: {commands},\n    mode: {mode},\n    seed: {seed},\n    \
+             reply_timeout: \"{reply_timeout}\",\n    capacity: {capacity},\n)\n"
+        )
     }
 
     /// Whether all numbers are in range.

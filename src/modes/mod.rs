@@ -30,7 +30,7 @@ use crate::topology::NodeId;
 use crate::trace::{Event, Trace, What};
 
 pub use builder::Builder;
-pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
+pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig, did_you_mean};
 pub use engine::Stuck;
 use engine::{Engine, Goal, Shared};
 use entry::{Entry, numbered};

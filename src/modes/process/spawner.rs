@@ -120,6 +120,9 @@ impl Drop for Spawner {
     }
 }
 
+/// What a node is to log: as much as this process does. A program that logs may read it; this one does.
+const LOG_VARIABLE: &str = "NODETREE_LOG";
+
 /// What the spawner's thread holds.
 struct Nursery {
     program: Program,
@@ -189,6 +192,9 @@ impl Nursery {
         let mut command = Command::new(&self.program.path);
         command.args([OsString::from(NODE_ARGUMENT), key.id.to_string().into(), self.program.command_set.into()]);
         command.stdin(Stdio::from(control_link)).stdout(File::options().write(true).open("/dev/null")?);
+        if std::env::var_os(LOG_VARIABLE).is_none() {
+            command.env(LOG_VARIABLE, tracing::level_filters::LevelFilter::current().to_string());
+        }
         let child = command.process_group(group).spawn()?;
         let pid = Pid::from_child(&child);
         Ok((pid, Pid::from_raw(group).unwrap_or(pid)))
