@@ -42,9 +42,14 @@ impl Input {
         Ok(Self { wanted, chunks })
     }
 
+    /// Lines that come by themselves, an empty piece at their end.
+    pub fn of_lines(lines: Receiver<io::Result<Vec<u8>>>) -> Self {
+        Self { wanted: bounded(1).0, chunks: lines }
+    }
+
     /// Asks for the next piece; it comes to the receiver, an empty one at the end of the input.
     pub fn ask(&self) -> &Receiver<io::Result<Vec<u8>>> {
-        // The thread lives as long as this does.
+        // The thread lives as long as this does; who types at an editor is not asked.
         let _ = self.wanted.send(());
         &self.chunks
     }

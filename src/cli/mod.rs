@@ -19,6 +19,7 @@ mod overseer;
 mod printer;
 mod program;
 mod session;
+mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
