@@ -157,7 +157,9 @@ fn outlet<'t, C: CommandSet>(
 }
 
 fn print<C: CommandSet>(outlet: Outlet<'_, C>, alarm: &Sender<Alarm>) -> io::Result<()> {
-    let failed = || drop(alarm.try_send(Alarm::OutputFailed));
+    let failed = || {
+        let _ = alarm.try_send(Alarm::OutputFailed);
+    };
     match outlet {
         Outlet::Plain(mut printer) => printer.run().inspect_err(|_| {
             failed();

@@ -13,7 +13,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
-    KeyEvent, RepeatCount,
+    KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
 use super::helper::Prompter;
@@ -28,6 +28,8 @@ const LINES_AHEAD: usize = 64 * 1024;
 
 /// How many lines the history keeps.
 const HISTORY_LINES: usize = 1000;
+
+const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
 
 type Lines = Sender<io::Result<Vec<u8>>>;
 
@@ -49,8 +51,7 @@ pub fn start<C: CommandSet>(ledger: Arc<Ledger>, paint: Paint) -> io::Result<Opt
     let screen = Arc::new(Screen::new(printer));
     let (lines, typed) = bounded(LINES_AHEAD);
     editor.set_helper(Some(Prompter::new(Arc::clone(&screen), ledger, paint)));
-    for key in [KeyEvent::ctrl('M'), KeyEvent::ctrl('J'), KeyEvent::ctrl('C'), KeyEvent::ctrl('D'), KeyEvent::ctrl('Z')]
-    {
+    for key in [ENTER, KeyEvent::ctrl('J'), KeyEvent::ctrl('C'), KeyEvent::ctrl('D'), KeyEvent::ctrl('Z')] {
         let ends = LineEnd { screen: Arc::clone(&screen), lines: lines.clone(), key };
         editor.bind_sequence(key, EventHandler::Conditional(Box::new(ends)));
     }
@@ -85,7 +86,7 @@ struct LineEnd {
 
 impl ConditionalEventHandler for LineEnd {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        let is_enter = self.key == KeyEvent::ctrl('M') || self.key == KeyEvent::ctrl('J');
+        let is_enter = self.key == ENTER || self.key == KeyEvent::ctrl('J');
         if is_enter && self.lines.is_full() {
             return Some(Cmd::Noop);
         }

@@ -87,9 +87,13 @@ impl Screen {
     pub fn keyed(&self, is_last: bool) {
         let mut state = self.state();
         state.keyed = true;
-        if !is_last && state.phase == Phase::Between {
-            state.phase = Phase::Typing;
-            self.changed.notify_all();
+        match (state.phase, is_last) {
+            (Phase::Between, false) => {
+                state.phase = Phase::Typing;
+                self.changed.notify_all();
+            }
+            (Phase::Typing, true) => state.phase = Phase::Between,
+            _ => {}
         }
     }
 
