@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -69,8 +70,8 @@ impl Terminal {
     pub fn start(args: &[&str], state: &Path, no_color: bool) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).expect("a terminal has a size");
+        let window = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, window).expect("a terminal has a size");
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let end = File::from(ioctl_tiocgptpeer(&master, flags).expect("the other end"));
         let copy = || Stdio::from(end.try_clone().expect("a descriptor"));
@@ -85,7 +86,8 @@ impl Terminal {
         }
         let child = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().expect("setsid of util-linux");
         let keys = File::from(master);
-        let seen = Seen { parser: vt100::Parser::new(ROWS, COLUMNS, 0), bytes: Vec::new(), is_closed: false };
+        let seen =
+            Seen { parser: vt100::Parser::new(size(ROWS), size(COLUMNS), 0), bytes: Vec::new(), is_closed: false };
         let shown = Arc::new(Shown { seen: Mutex::new(seen), changed: Condvar::new() });
         let (screen, writer) = (keys.try_clone().expect("a descriptor"), Arc::clone(&shown));
         thread::spawn(move || follow(screen, &writer));
@@ -137,6 +139,10 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn size(number: u16) -> NonZero<u16> {
+    NonZero::new(number).expect("a terminal has a size")
 }
 
 /// The other end of the terminal fails to be read once the program has ended.

@@ -26,6 +26,9 @@ use crate::cli::input::Input;
 /// How many lines may be typed ahead. Then a line is not taken until an earlier one was read.
 const LINES_AHEAD: usize = 64 * 1024;
 
+/// The longest text that the history keeps; what is pasted may be longer.
+const HISTORY_BYTES: usize = 4096;
+
 /// How many lines the history keeps.
 const HISTORY_LINES: usize = 1000;
 
@@ -188,7 +191,7 @@ impl<C: CommandSet> Talk<C> {
                 helper.learn(line);
             }
         }
-        if is_command {
+        if is_command && text.len() <= HISTORY_BYTES {
             self.history.add(text, &mut self.editor);
         }
         next
