@@ -139,10 +139,10 @@ impl<'t, C: CommandSet> Teller<'t, C> {
         match answer {
             // What is said beside several lines stands behind the first.
             Answer::Tree { .. } | Answer::Help { .. } => self.several_lines(&answer.to_string(), &beside)?,
-            _ if is_bad(answer) => write!(self.batch, "{}{beside}\n", self.paint.red(&answer.to_string()))?,
+            _ if is_bad(answer) => writeln!(self.batch, "{}{beside}", self.paint.red(&answer.to_string()))?,
             _ => {
                 answer.write_to(&mut self.batch)?;
-                write!(self.batch, "{beside}\n")?;
+                writeln!(self.batch, "{beside}")?;
             }
         }
         self.show_if_full()
