@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use nodetree::commands::Variant;
 use nodetree::modes::Span;
@@ -40,6 +40,8 @@ A configuration file holds any of these fields; what stands on the command line 
 Environment:
   NODETREE_LOG  what is logged to standard error: off, error, warn, info, debug or trace [default: warn];
                 -v and -vv win over it. Lines of a node hold its id.
+  NO_COLOR      when it is not empty: no colours, unless --color always
+  XDG_STATE_HOME  nodetree/history in it keeps what was typed at a terminal [default: ~/.local/state]
 
 Exit codes: 0 at the end of the input, after exit and after a first signal; 1 when the output fails;
 2 for wrong arguments or a wrong configuration; 130 after a second signal.";
@@ -55,6 +57,32 @@ struct Args {
     /// Where to write what happens, one RON line each; `nodetree trace` shows it
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Shows behind each reply how long it took on the mode's clock: a tab and milliseconds, as in `Ok: 1<TAB>0.412 ms`
+    #[arg(long)]
+    timing: bool,
+    /// When replies have colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: ColorWhen,
+}
+
+/// When replies have colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// At a terminal that has them, unless NO_COLOR is set
+    Auto,
+    /// Also through a pipe
+    Always,
+    /// Never
+    Never,
+}
+
+/// How replies look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// When they have colours.
+    pub color: ColorWhen,
+    /// Whether each says how long it took.
+    pub timing: bool,
 }
 
 /// What makes a configuration.
@@ -121,6 +149,8 @@ pub struct Settings {
     pub trace: Option<(PathBuf, File)>,
     /// What the nodes are to log.
     pub log: String,
+    /// How replies look.
+    pub look: Look,
 }
 
 /// Why the program ends before it has begun.
@@ -162,7 +192,8 @@ impl Settings {
             Ok(file) => Ok((path, file)),
             Err(error) => Err(Early::Trace(path, error)),
         };
-        Ok(Self { config, trace: args.trace.map(create).transpose()?, log })
+        let look = Look { color: args.color, timing: args.timing };
+        Ok(Self { config, trace: args.trace.map(create).transpose()?, log, look })
     }
 }
 

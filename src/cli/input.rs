@@ -18,6 +18,12 @@ pub struct Chunk {
     length: usize,
 }
 
+impl From<Vec<u8>> for Chunk {
+    fn from(buffer: Vec<u8>) -> Self {
+        Self { length: buffer.len(), buffer }
+    }
+}
+
 impl Deref for Chunk {
     type Target = [u8];
 
@@ -65,9 +71,14 @@ impl Input {
         Ok(Self { wanted, chunks })
     }
 
+    /// Lines that come by themselves, an empty piece at their end.
+    pub fn of_lines(chunks: Receiver<io::Result<Chunk>>) -> Self {
+        Self { wanted: bounded(1).0, chunks }
+    }
+
     /// Asks for the next piece, in the place of one that is not needed any more; it comes to the receiver.
     pub fn ask(&self, used: Chunk) -> &Receiver<io::Result<Chunk>> {
-        // The thread lives as long as this does.
+        // The thread lives as long as this does; who types at an editor is not asked.
         let _ = self.wanted.send(used);
         &self.chunks
     }

@@ -19,6 +19,7 @@ mod overseer;
 mod printer;
 mod program;
 mod session;
+mod terminal;
 mod trace;
 
 use std::ffi::OsString;

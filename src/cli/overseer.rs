@@ -12,6 +12,8 @@ use nodetree::{CommandSet, NodeTree};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::terminal::restore;
+
 /// How long what was accepted may take to be answered after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -80,6 +82,7 @@ pub fn watch_signals(alarms: Sender<Alarm>) -> io::Result<()> {
             let _ = alarms.send(Alarm::Signal);
         }
         if came.next().is_some() {
+            restore();
             process::exit(SECOND_SIGNAL_CODE);
         }
     };

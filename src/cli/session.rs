@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, select};
 use nodetree::command_sets::RequestError;
@@ -13,6 +14,7 @@ use super::input::{Chunk, Input};
 use super::overseer::Stop;
 use super::printer::Print;
 use super::program::Failure;
+use super::terminal::{Asked, Ledger};
 
 /// Whether the input goes on.
 type Flow = Result<ControlFlow<()>, Failure>;
@@ -28,25 +30,34 @@ pub struct Session<'t, C: CommandSet> {
     scanner: Scanner<C>,
     /// The exec whose request is being read.
     stream: Option<ExecStream<'t, C>>,
+    /// Where somebody wants to know what was asked.
+    ledger: Option<&'t Ledger>,
     is_virtual: bool,
     is_prompted: bool,
 }
 
 impl<'t, C: CommandSet> Session<'t, C> {
-    /// A session that has read nothing.
+    /// A session that has read nothing; it reads standard input, unless there are lines of an editor.
     ///
     /// # Errors
     /// When standard input cannot be read on a thread of its own.
-    pub fn start(tree: &'t NodeTree<C>, stop: &'t Stop, prints: Sender<Print<C>>) -> io::Result<Self> {
+    pub fn start(
+        tree: &'t NodeTree<C>,
+        stop: &'t Stop,
+        prints: Sender<Print<C>>,
+        (lines, ledger): (Option<Input>, Option<&'t Ledger>),
+    ) -> io::Result<Self> {
+        let is_prompted = lines.is_none() && io::stdin().is_terminal() && io::stdout().is_terminal();
         Ok(Self {
             tree,
             stop,
-            input: Input::start()?,
+            input: lines.map_or_else(Input::start, Ok)?,
             prints,
             scanner: Scanner::default(),
             stream: None,
+            ledger,
             is_virtual: tree.is_virtual(),
-            is_prompted: io::stdin().is_terminal() && io::stdout().is_terminal(),
+            is_prompted,
         })
     }
 
@@ -124,8 +135,14 @@ impl<'t, C: CommandSet> Session<'t, C> {
         match event {
             Event::Command(Command::Exit) => return Ok(ControlFlow::Break(())),
             Event::Command(command) => self.submit(command)?,
-            Event::Wrong(error) => self.submitted(self.tree.submit_wrong(error)?)?,
-            Event::Begin { id } => self.stream = Some(self.tree.begin_exec(id)?),
+            Event::Wrong(error) => {
+                self.asks(|now| Asked::other(error.to_string(), now));
+                self.submitted(self.tree.submit_wrong(error)?)?;
+            }
+            Event::Begin { id } => {
+                self.asks(|now| Asked::other(format!("exec {id} …"), now));
+                self.stream = Some(self.tree.begin_exec(id)?);
+            }
             Event::Item(item) => {
                 if let Some(stream) = &mut self.stream {
                     stream.send(item)?;
@@ -136,7 +153,20 @@ impl<'t, C: CommandSet> Session<'t, C> {
         GO_ON
     }
 
+    fn asks(&self, asked: impl FnOnce(Duration) -> Asked) {
+        if let Some(ledger) = self.ledger {
+            ledger.asks(asked(self.tree.now()));
+        }
+    }
+
+    fn told(&self) {
+        if let Some(ledger) = self.ledger {
+            ledger.told(self.tree.now());
+        }
+    }
+
     fn submit(&mut self, command: Command<C>) -> Result<(), Failure> {
+        self.asks(|now| Asked::command(&command, now));
         if matches!(command, Command::Wait { .. }) && !self.is_virtual {
             return self.wait(command);
         }
@@ -146,6 +176,7 @@ impl<'t, C: CommandSet> Session<'t, C> {
     /// The next line is not read before the answer has been printed.
     fn wait(&self, command: Command<C>) -> Result<(), Failure> {
         let answer = self.tree.call(command)?;
+        self.told();
         let (tell, printed) = bounded(1);
         self.print(Print::Waited(answer, tell));
         // A printer whose output fails drops its end.
@@ -157,9 +188,13 @@ impl<'t, C: CommandSet> Session<'t, C> {
     /// was said unasked, then the reply. Otherwise the printer takes the replies itself.
     fn submitted(&self, ticket: Ticket) -> Result<(), Failure> {
         if !self.is_virtual {
+            if let Some(ledger) = self.ledger {
+                ledger.submitted(ticket);
+            }
             return Ok(());
         }
         let reply = self.tree.wait(ticket)?;
+        self.told();
         self.tree.notices().try_iter().for_each(|notice| self.print(Print::Notice(notice)));
         self.print(Print::Answer(reply.answer));
         Ok(())

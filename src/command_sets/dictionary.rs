@@ -66,6 +66,8 @@ impl CommandSet for Dictionary {
 
     const NAME: &'static str = "dictionary";
     const USAGE: &'static str = "exec id name [value]";
+    const EXAMPLE: &'static str =
+        "create 10\nexec 10 MyVar 5\n# Ok:10\nexec 10 MyVar\n# Ok:10: 5\nexec 10 Other\n# Ok:10: 'Other' not found";
 
     fn parse(text: &str) -> Result<Request<Self>, RequestError> {
         let mut words = words(text);

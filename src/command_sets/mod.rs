@@ -188,6 +188,9 @@ pub trait CommandSet: Default + Send + 'static {
     const NAME: &'static str;
     /// The form of its exec command, as in `Error: Usage: exec id name [value]`.
     const USAGE: &'static str;
+    /// Lines that can be typed one after the other in a new system and show what exec does, replies as comments; for
+    /// `help exec`. None of them is empty.
+    const EXAMPLE: &'static str = "";
     /// What is printed between two parts of a result.
     const SEPARATOR: &'static str = "";
     /// How the program reads the text of a request.

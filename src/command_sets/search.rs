@@ -88,6 +88,7 @@ impl CommandSet for Search {
 
     const NAME: &'static str = "search";
     const USAGE: &'static str = "exec id";
+    const EXAMPLE: &'static str = "create 10\nexec 10\nabracadabra\nabra\n# Ok:10: 0;7";
     const SEPARATOR: &'static str = ";";
     const TEXT: StreamedText = StreamedText::Lines(2);
 

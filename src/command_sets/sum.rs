@@ -67,6 +67,7 @@ impl CommandSet for Sum {
 
     const NAME: &'static str = "sum";
     const USAGE: &'static str = "exec id n k1 ... kn";
+    const EXAMPLE: &'static str = "create 10\nexec 10 3 1 2 3\n# Ok:10: 6";
     const TEXT: StreamedText = StreamedText::Line;
 
     fn parse(text: &str) -> Result<Request<Self>, RequestError> {

@@ -89,6 +89,7 @@ impl CommandSet for Timer {
 
     const NAME: &'static str = "timer";
     const USAGE: &'static str = "exec id start|stop|time";
+    const EXAMPLE: &'static str = "create 10\nexec 10 start\n# Ok:10\nexec 10 stop\n# Ok:10\nexec 10 time\n# Ok:10: and the milliseconds between them";
 
     fn parse(text: &str) -> Result<Request<Self>, RequestError> {
         let mut words = words(text);

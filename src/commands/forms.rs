@@ -1,6 +1,6 @@
 //! The one table of what can be typed: for the parser, for `help`, and for whatever completes words.
 
-use crate::command_sets::CommandSet;
+use crate::command_sets::{CommandSet, StreamedText};
 
 use super::command::CommandError;
 
@@ -97,6 +97,7 @@ impl Form {
 /// use nodetree::command_sets::{Dictionary, Timer};
 /// use nodetree::commands::help;
 /// assert!(help::<Timer>(None)?.contains("exec id start|stop|time"));
+/// assert!(help::<Dictionary>(Some("exec"))?.contains("exec 10 MyVar 5\n# Ok:10\n"));
 /// assert_eq!(help::<Dictionary>(Some("quit"))?, "quit\n  the same as exit\n");
 /// assert_eq!(help::<Dictionary>(Some("fly")).unwrap_err().to_string(), "Unknown command: fly");
 /// # Ok::<(), nodetree::commands::CommandError>(())
@@ -106,8 +107,30 @@ impl Form {
 /// [`CommandError::Unknown`] when there is no such command.
 pub fn help<C: CommandSet>(command: Option<&str>) -> Result<String, CommandError> {
     let Some(word) = command else {
-        return Ok(FORMS.iter().map(|form| format!("{:<26} {}\n", form.usage::<C>(), form.does)).collect());
+        let row = |form: &Form| format!("{:<26} {}\n", form.usage::<C>(), form.does);
+        let set = format!("exec is that of the {} commands; `help exec` shows it by an example\n", C::NAME);
+        return Ok(FORMS.iter().map(row).chain([set]).collect());
     };
     let form = Form::find(word).ok_or_else(|| CommandError::unknown(word))?;
-    Ok(format!("{}\n  {}\n", form.usage::<C>(), form.does))
+    let text = format!("{}\n  {}\n", form.usage::<C>(), form.does);
+    Ok(match form.verb {
+        Verb::Exec => text + &exec_help::<C>(),
+        _ => text,
+    })
+}
+
+/// What is behind the id, and an example.
+fn exec_help<C: CommandSet>() -> String {
+    let lines = match C::TEXT {
+        StreamedText::Lines(2) => "  two more lines are its text and its pattern, as they are\n",
+        StreamedText::Lines(_) => "  more lines follow, as they are\n",
+        _ => "",
+    };
+    let name = C::NAME;
+    match C::EXAMPLE {
+        "" => format!("{lines}  the commands are those of {name}\n"),
+        example => {
+            format!("{lines}  an example of the {name} commands, to be pasted; replies are behind #:\n{example}\n")
+        }
+    }
 }
