@@ -7,6 +7,7 @@ use super::control_node::{ControlNode, Due};
 use super::message::{Envelope, LinkId, Nanos, NodeKey, NodeSpec};
 use super::outcome::Outcome;
 use super::registry::{Entry, Life};
+use super::relink::Stage as RelinkStage;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Place};
 
@@ -253,5 +254,19 @@ impl ControlNode {
         } else {
             self.end_creation(op, Refusal::Other("the new node ended before it was linked".to_owned()));
         }
+    }
+
+    /// The inserted node has ended. Whether it exists nevertheless, because others have switched to it.
+    pub(super) fn abandon_insertion(&mut self, op: u64) -> bool {
+        let inserting = self.creations.get(&op).is_some_and(|creation| creation.stage == Stage::Inserting);
+        match self.relinks.get(&op) {
+            Some(relink) if inserting && relink.stage >= RelinkStage::Switching => {
+                self.end_relink(op);
+                return true;
+            }
+            Some(_) if inserting => drop(self.undo_relink(op)),
+            _ => {}
+        }
+        false
     }
 }

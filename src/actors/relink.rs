@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::control_io::{ControlEffect, Order};
 use super::control_node::{ControlNode, Due};
-use super::create::Stage as CreateStage;
 use super::message::{ControlDown, LinkId, Nanos, NodeKey};
 use super::registry::Life;
 use crate::commands::Refusal;
@@ -333,7 +332,7 @@ impl ControlNode {
     }
 
     /// Before anything was switched: the new links go, and nothing has changed.
-    fn undo_relink(&mut self, op: u64) -> Option<Relink> {
+    pub(super) fn undo_relink(&mut self, op: u64) -> Option<Relink> {
         let relink = self.relinks.remove(&op)?;
         self.not_due(relink.deadline, Due::Relink(op));
         for link in relink.links.iter().filter(|link| link.link != LinkId(0)) {
@@ -346,20 +345,6 @@ impl ControlNode {
             }
         }
         Some(relink)
-    }
-
-    /// The inserted node has ended. Whether it exists nevertheless, because others have switched to it.
-    pub(super) fn abandon_insertion(&mut self, op: u64) -> bool {
-        let inserting = self.creations.get(&op).is_some_and(|creation| creation.stage == CreateStage::Inserting);
-        match self.relinks.get(&op) {
-            Some(relink) if inserting && relink.stage >= Stage::Switching => {
-                self.end_relink(op);
-                return true;
-            }
-            Some(_) if inserting => drop(self.undo_relink(op)),
-            _ => {}
-        }
-        false
     }
 
     /// These nodes have died: before a switch everything is undone and judged again, afterwards it goes forward.
