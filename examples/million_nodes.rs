@@ -47,7 +47,10 @@ fn main() -> Outcome<()> {
         if right { Ok(()) } else { Err(format!("{} nodes are down, and not those below 2", down.len()).into()) }
     })?;
     step("node 7 works as before", || expect(&tree, "exec 7 y 1", "Ok:7"))?;
-    step("drop", || Ok(drop(tree)))
+    step("drop", move || {
+        drop(tree);
+        Ok(())
+    })
 }
 
 /// Does something, and says what it was and how long it took.

@@ -32,11 +32,9 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no panic on input", "actors/session/receiver.rs", "every slot below", "an invariant of the window"),
     ("no panic on input", "commands/result.rs", "can be encoded", "made from values, not from input"),
     ("no panic on input", "commands/result.rs", "are short", "made from values, not from input"),
-    ("no order of a hash table", "actors/life.rs", "take(&mut self.parked).into_values", "sorted before it is used"),
     ("no order of a hash table", "modes/local.rs", "nodes.borrow_mut().drain", "the system ends, and nobody looks on"),
     ("no order of a hash table", "modes/process/spawner.rs", "members.keys.keys", "signals to processes: real time"),
     ("no order of a hash table", "modes/process/mod.rs", "own_links.take()", "the end of a program, in real time"),
-    ("no order of a hash table", "modes/local.rs", "node.links.iter()", "the links of one node, which are a list"),
     ("no long file", "modes/process/mod.rs", "", "the fabric of a mode; to be parted"),
     ("no long file", "modes/mod.rs", "", "the facade, half of it documentation"),
 ];

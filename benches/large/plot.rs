@@ -53,7 +53,7 @@ fn legend(head: &Panel) -> Outcome<()> {
             head.draw(&PathElement::new(dash, colour(shape).stroke_width(3)))?;
         }
         head.draw_text(&format!("{shape}, {mode}"), &style, (left + 40, 44))?;
-        left += 145;
+        left += if mode == Mode::Simulated { 162 } else { 132 };
     }
     Ok(())
 }
@@ -81,14 +81,13 @@ fn draw_panel(panel: &Panel, operation: &str, figures: &[&Figure]) -> Outcome<()
         .margin(12)
         .x_label_area_size(28)
         .y_label_area_size(58)
-        .build_cartesian_2d(
-            (sizes.start * 0.9..sizes.end * 1.1).log_scale(),
-            (values.start / 2.0..values.end * 2.0).log_scale(),
-        )?;
+        .build_cartesian_2d((sizes.start * 0.9..sizes.end * 1.1).log_scale(), decades(values).log_scale())?;
     chart
         .configure_mesh()
         .x_label_formatter(&|size| short(*size))
         .y_label_formatter(&|value| short(*value))
+        .x_labels(3)
+        .y_labels(6)
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
@@ -107,6 +106,11 @@ fn draw_panel(panel: &Panel, operation: &str, figures: &[&Figure]) -> Outcome<()
 
 fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     values.fold(f64::MAX..f64::MIN_POSITIVE, |range, value| range.start.min(value)..range.end.max(value))
+}
+
+/// From one power of ten to another.
+fn decades(values: Range<f64>) -> Range<f64> {
+    10_f64.powf(values.start.log10().floor())..10_f64.powf(values.end.log10().floor() + 1.0)
 }
 
 /// `30 k` for 30 000.

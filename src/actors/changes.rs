@@ -23,6 +23,13 @@ impl ControlNode {
         above.find(|&node| self.locks.whole_before(node, op).any(|change| self.relinks.contains_key(&change)))
     }
 
+    pub(super) fn park(&mut self, id: NodeId, op: u64, order: Order) {
+        let at = self.parked_at(id, op);
+        let waits_for_each = at == id && matches!(order, Order::Exec { .. } | Order::Ping(_));
+        let parked = if waits_for_each { &mut self.parked } else { &mut self.parked_below };
+        parked.entry(at).or_default().insert(op, order);
+    }
+
     /// The node whose release lets a command for `id` go on.
     pub(super) fn parked_at(&self, id: NodeId, op: u64) -> NodeId {
         if self.locks.is_claimed_before(id, op) { id } else { self.relink_above(id, op).unwrap_or(id) }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
 use super::locks::Locks;
-use super::message::{ControlDown, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, RequestPiece};
+use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, RequestPiece};
 use super::outcome::Outcome;
 use super::ping::{PendingPing, PendingWave};
 use super::registry::Registry;
@@ -15,9 +15,6 @@ use super::relink::Relink;
 use super::watch::Watch;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Slot, Topology};
-
-/// How long replies that were sent before a death may still be on their way when the death is known.
-const LAST_REPLIES: Nanos = 50 * MILLISECOND;
 
 /// Why the control node wants to look at something at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +49,9 @@ pub struct ControlNode {
     pub(super) barriers: BTreeMap<u64, Order>,
     pub(super) held_by_barrier: BTreeSet<u64>,
     /// Execs and pings that wait until their own node is made or re-linked.
-    pub(super) parked: HashMap<NodeId, BTreeMap<u64, Order>>,
+    pub(super) parked: BTreeMap<NodeId, BTreeMap<u64, Order>>,
     /// Those that wait for a node above their own, and strikes that wait until their node is made.
-    pub(super) parked_below: HashMap<NodeId, BTreeMap<u64, Order>>,
+    pub(super) parked_below: BTreeMap<NodeId, BTreeMap<u64, Order>>,
     /// Those of them that may look again.
     pub(super) unparked: BTreeMap<u64, Order>,
     /// Commands that change the tree and wait for execs and pings before them: by node, and for how many nodes.
@@ -104,8 +101,8 @@ impl ControlNode {
             changes: BTreeMap::new(),
             barriers: BTreeMap::new(),
             held_by_barrier: BTreeSet::new(),
-            parked: HashMap::new(),
-            parked_below: HashMap::new(),
+            parked: BTreeMap::new(),
+            parked_below: BTreeMap::new(),
             unparked: BTreeMap::new(),
             waiting_for_work: HashMap::new(),
             work_awaited: HashMap::new(),
@@ -214,13 +211,6 @@ impl ControlNode {
             Order::Wait(ns) => self.wait(op, ns),
             Order::Answer(outcome) => self.answer(op, outcome),
         }
-    }
-
-    fn park(&mut self, id: NodeId, op: u64, order: Order) {
-        let at = self.parked_at(id, op);
-        let waits_for_each = at == id && matches!(order, Order::Exec { .. } | Order::Ping(_));
-        let parked = if waits_for_each { &mut self.parked } else { &mut self.parked_below };
-        parked.entry(at).or_default().insert(op, order);
     }
 
     /// Answers a command.
@@ -381,14 +371,6 @@ impl ControlNode {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// With `key` nodes have died that have execs under way: they fail once their last replies have come.
-    pub(super) fn last_replies_due(&mut self, key: NodeKey, busy: Vec<NodeKey>) {
-        if !busy.is_empty() {
-            self.last_replies.insert(key, busy);
-            self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::control_io::{ControlEffect, Order};
-use super::control_node::{ControlNode, Strike};
-use super::message::{LinkId, NodeKey};
+use super::control_node::{ControlNode, Due, Strike};
+use super::message::{LinkId, MILLISECOND, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::{Life, Registry};
 use crate::commands::{ExecError, Refusal};
 use crate::topology::NodeId;
+
+/// How long replies that were sent before a death may still be on their way when the death is known.
+const LAST_REPLIES: Nanos = 50 * MILLISECOND;
 
 impl ControlNode {
     /// kill, pause, resume.
@@ -133,6 +136,14 @@ impl ControlNode {
         self.waves_after_deaths(&dead);
         self.creations_after_deaths(&dead);
         self.relinks_after_deaths(&dead);
+    }
+
+    /// With `key` nodes have died that have execs under way: they fail once their last replies have come.
+    fn last_replies_due(&mut self, key: NodeKey, busy: Vec<NodeKey>) {
+        if !busy.is_empty() {
+            self.last_replies.insert(key, busy);
+            self.due(self.now + LAST_REPLIES, Due::LastReplies(key));
+        }
     }
 
     /// No reply that was sent before the death can still be on its way.

@@ -1,6 +1,6 @@
 //! The second half of a re-link, which goes forward whatever happens: switch, drain, commit.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
@@ -37,11 +37,8 @@ impl ControlNode {
     /// Who switches when: from below upwards, so that no way, down or up, ever leads in a circle. First who takes over
     /// the child of the replacement, then the replacement itself, then everybody else.
     fn switch_groups(&self, relink: &Relink) -> VecDeque<BTreeMap<NodeId, Switch>> {
-        let replacement = relink
-            .links
-            .iter()
-            .map(|link| link.upper)
-            .find(|upper| relink.links.iter().any(|link| link.lower == *upper));
+        let lowers: BTreeSet<NodeId> = relink.links.iter().map(|link| link.lower).collect();
+        let replacement = relink.links.iter().map(|link| link.upper).find(|upper| lowers.contains(upper));
         let mut groups = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
         let group_of = |id: NodeId, early: bool| match replacement {
             Some(replacement) if replacement == id => 1,
