@@ -69,6 +69,7 @@ impl Program {
     }
 
     /// Types text to a program that may not read it any more.
+    #[allow(dead_code, reason = "not every test that has this file needs it")]
     pub fn write_unless_ended(&mut self, text: impl AsRef<[u8]>) {
         let _ = self.input.as_mut().expect("the input is open").write_all(text.as_ref());
     }
@@ -104,6 +105,7 @@ impl Program {
     }
 
     /// The next line on standard error that holds this.
+    #[allow(dead_code, reason = "not every test that has this file reads the log")]
     pub fn error_line(&mut self, part: &str) -> String {
         loop {
             let line = text(&self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody says {part:?}")));
