@@ -98,6 +98,17 @@ impl Program {
         self.lines.try_iter().map(|line| text(&line)).collect()
     }
 
+    /// The next line on standard error that holds this.
+    #[allow(dead_code, reason = "not every test that has this file reads the log")]
+    pub fn error_line(&mut self, part: &str) -> String {
+        loop {
+            let line = text(&self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody says {part:?}")));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the program is there");

@@ -179,7 +179,7 @@ mod tests {
                 "(\n\tmode: thread,\n)",
                 "line 2, column 8: unknown value `thread`, did you mean `threads`?",
                 " mode: thread,",
-                "       ^",
+                "       ^^^^^^",
             ),
         ];
         for (text, what, line, carets) in cases {

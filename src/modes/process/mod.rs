@@ -304,7 +304,7 @@ impl Processes {
             }
             Stage::Failed => {}
             Stage::Starting | Stage::Up => {
-                log_end(key.id, status, node.is_doomed);
+                log_end(key.id, status);
                 let (node, incarnation) = (key.id, key.incarnation);
                 self.trace.add(self.wheel.now(), || What::Ended { node, incarnation });
                 self.input(ControlInput::Died(key));
@@ -471,13 +471,13 @@ async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming
     }
 }
 
-/// Nobody has asked for the end of a node that fails.
-fn log_end(node: NodeId, status: WaitStatus, is_asked_for: bool) {
+/// SIGKILL is always somebody's will; whatever else is not an end in order is a failure of the node.
+fn log_end(node: NodeId, status: WaitStatus) {
     let how = describe(status);
-    if is_asked_for || status.exit_status() == Some(0) {
+    if status.exit_status() == Some(0) || status.terminating_signal() == Some(Signal::KILL.as_raw()) {
         tracing::info!(node, "a node {how}");
     } else {
-        tracing::warn!(node, "a node {how}, and nobody here has asked for it");
+        tracing::warn!(node, "a node has failed: it {how}");
     }
 }
 
