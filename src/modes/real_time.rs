@@ -16,10 +16,13 @@ use super::engine::{Engine, Goal, Parts, Stuck};
 use crate::actors::message::Nanos;
 use crate::actors::{ControlActor, ControlMail};
 
+/// When a timer is due, and which of all it is.
+pub(super) type TimerKey = (Nanos, u64);
+
 /// One wheel of timers for all who live on an arbiter.
 pub(super) struct Wheel<T> {
     start: Instant,
-    timers: RefCell<BTreeMap<(Nanos, u64), T>>,
+    timers: RefCell<BTreeMap<TimerKey, T>>,
     made: Cell<u64>,
     earlier: Notify,
 }
@@ -34,14 +37,20 @@ impl<T> Wheel<T> {
         self.start.elapsed().as_nanos() as Nanos
     }
 
-    /// Keeps something until its time has come.
-    pub(super) fn add(&self, at: Nanos, what: T) {
+    /// Keeps something until its time has come, or it is [removed](Self::remove) by the key that this gives back.
+    pub(super) fn add(&self, at: Nanos, what: T) -> TimerKey {
         let number = self.made.replace(self.made.get() + 1);
         let mut timers = self.timers.borrow_mut();
         if timers.first_key_value().is_none_or(|((first, _), _)| at < *first) {
             self.earlier.notify_one();
         }
         timers.insert((at, number), what);
+        (at, number)
+    }
+
+    /// Forgets what was [added](Self::add).
+    pub(super) fn remove(&self, key: TimerKey) {
+        self.timers.borrow_mut().remove(&key);
     }
 
     /// Hands out what is due, until `deliver` says that nobody takes it any more.
