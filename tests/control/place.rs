@@ -58,6 +58,13 @@ impl Place {
         (program, pids)
     }
 
+    /// What was typed at a terminal is kept, and is the only file that is.
+    pub fn forget_history(&self) {
+        let kept = self.folder("XDG_STATE_HOME").join("nodetree");
+        fs::remove_file(kept.join("history")).expect("what was typed is kept");
+        fs::remove_dir(kept).expect("nothing else is");
+    }
+
     /// The program has ended: soon no node runs, and no file is there.
     #[track_caller]
     pub fn is_left_clean(&self) {
