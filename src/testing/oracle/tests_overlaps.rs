@@ -1,5 +1,10 @@
 //! Histories in which a kill overlaps with a change of the tree: right ones, and next to them wrong ones.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::forest::{Forest, Span};
 use super::tests::{config, history};
 use super::*;
 use Invariant::*;
@@ -255,4 +260,76 @@ fn only_what_is_in_doubt_is_judged_leniently() {
     let after = "ping 70 = Ok: 0 / ping 80 = Ok: 0 / ping 60 = Ok: 1 / ping 60 = Ok: 1 / ping 30 = Ok: 1 / all = Ok: 30 60 70 80";
     let judged = judge(&config("bst dictionary"), &history(&[SUCCESSOR, KILLED, after].concat()));
     assert_eq!(judged.map(|it| (it.judged_leniently, it.not_judged, it.judged_exactly)), Ok((3, 0, 11)));
+}
+
+/// A removal, a kill meanwhile, and what was hit before it was moved away.
+#[derive(Clone, Debug)]
+struct Overlap {
+    topology: Topology,
+    ids: Vec<i64>,
+    /// By node: which of those before it is its parent, in the topologies where one is typed.
+    parents: Vec<usize>,
+    removed: usize,
+    killed: usize,
+    is_from_outside: bool,
+    hit: Vec<bool>,
+    /// In this order all nodes are asked.
+    order: Vec<i64>,
+    flipped: usize,
+}
+
+fn overlap() -> impl Strategy<Value = Overlap> {
+    let ids = Just((0..9).collect::<Vec<i64>>()).prop_shuffle();
+    let numbers = || vec(any::<usize>(), 9);
+    let chosen = (any::<usize>(), any::<usize>(), any::<bool>(), vec(any::<bool>(), 9), any::<usize>());
+    (select(Topology::ALL.to_vec()), ids.clone(), numbers(), 2..9_usize, chosen, ids).prop_map(
+        |(topology, mut ids, parents, count, (removed, killed, is_from_outside, hit, flipped), mut order)| {
+            ids.truncate(count);
+            order.retain(|id| ids.contains(id));
+            let (removed, killed) = (removed % count, killed % count);
+            Overlap { topology, ids, parents, removed, killed, is_from_outside, hit, order, flipped }
+        },
+    )
+}
+
+impl Overlap {
+    /// The history up to the answers of the removal and the kill, and what is left.
+    fn happened(&self) -> (String, Forest) {
+        let (mut text, mut forest) = (String::new(), Forest::new(self.topology));
+        for (at, &id) in self.ids.iter().enumerate() {
+            let parent = if at == 0 { -1 } else { self.ids[self.parents[at] % at] };
+            let born = Span { from_us: 0, to_us: 0 };
+            forest.put(id, &forest.spot(id, Some(parent)), 1000 + at as u64, born);
+            text.push_str(&format!("create {id} {parent} = Ok: {} / ", 1000 + at));
+        }
+        let (removed, killed, number) = (self.ids[self.removed], self.ids[self.killed], self.ids.len() + 1);
+        text.push_str(&match self.is_from_outside {
+            true => format!("> remove {removed} / ! kill {killed} / < {number} Ok / +200"),
+            false => format!("> remove {removed} / > kill {killed} / < {} Ok / < {number} Ok", number + 1),
+        });
+        let (before, when) = (forest.clone(), Span { from_us: 0, to_us: 0 });
+        forest = forest.without(removed);
+        let moved = before.moved_out(&forest, killed);
+        forest.kill(killed, when);
+        let hit = moved.into_iter().zip(&self.hit).filter(|(_, is_hit)| **is_hit);
+        hit.for_each(|(id, _)| forest.kill(id, when));
+        (text, forest)
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_kill_hit_meanwhile_is_learned_from_the_replies(overlap in overlap()) {
+        let (mut text, forest) = overlap.happened();
+        let left: Vec<i64> = overlap.order.iter().copied().filter(|&id| forest.exists(id)).collect();
+        for &id in &left {
+            text.push_str(&format!(" / ping {id} = Ok: {}", u8::from(forest.is_alive(id))));
+        }
+        let config = OracleConfig { topology: overlap.topology, ..config("tree dictionary") };
+        let judged = judge(&config, &history(&text));
+        prop_assert_eq!(judged.map(|it| it.not_judged).map_err(|it| it.to_string()), Ok(0), "{}", text);
+        let flipped = left[overlap.flipped % left.len()];
+        let wrong = format!("{text} / +200 / ping {flipped} = Ok: {}", u8::from(!forest.is_alive(flipped)));
+        prop_assert!(judge(&config, &history(&wrong)).is_err(), "{}", wrong);
+    }
 }
