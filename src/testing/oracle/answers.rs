@@ -159,9 +159,9 @@ impl Judge<'_> {
         for &id in &down {
             self.notice_silence(record, id);
         }
-        let silent: Vec<i64> =
-            down.iter().copied().filter(|&id| self.may_leave_unanswered(&self.forest, record, id)).collect();
-        self.settle_seen(record, views, |id| down.contains(&id), |id| silent.contains(&id));
+        let is_dead = |id: &i64| !self.may_leave_unanswered(&self.forest, record, *id);
+        let dead: Vec<i64> = down.iter().copied().filter(is_dead).collect();
+        self.settle_seen(record, views, &down, &dead);
         self.summary.pingalls += 1;
         self.count(1 + may.iter().filter(|id| !must.contains(id)).count());
         Ok(())
@@ -177,15 +177,10 @@ impl Judge<'_> {
         let is_exact = lines.iter().all(|line| line.allowed.len() == 1);
         drawing::compare(&lines, record.reply_text())
             .map_err(|allowed| record.violation(Invariant::Forest, allowed))?;
-        let silent: Vec<i64> = self
-            .forest
-            .nodes
-            .keys()
-            .copied()
-            .filter(|&id| self.may_be_known_silent(&self.forest, record, id))
-            .collect();
         let down = drawing::drawn_down(record.reply_text());
-        self.settle_seen(record, views, |id| down.contains(&id), |id| silent.contains(&id));
+        let is_dead = |id: &i64| !self.may_be_known_silent(&self.forest, record, *id);
+        let dead: Vec<i64> = down.iter().copied().filter(is_dead).collect();
+        self.settle_seen(record, views, &down, &dead);
         self.summary.drawings += 1;
         self.count(if is_exact { 1 } else { 2 });
         Ok(())

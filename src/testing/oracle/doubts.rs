@@ -81,33 +81,33 @@ impl Judge<'_> {
     /// A reply fits some of the views: a death in all of them has happened, and a doubtful one in none has not.
     fn settle(&mut self, record: &Record, views: &[View], fitting: &[&View]) {
         for strike in self.strikes.clone() {
-            if fitting.iter().all(|view| view.has(&strike)) {
-                self.happened(record, &strike);
-            } else if views.iter().any(|view| view.has(&strike)) && !fitting.iter().any(|view| view.has(&strike)) {
-                self.has_not_happened(record, &strike);
-            }
+            self.settle_one(record, &strike, views, fitting);
         }
     }
 
-    /// The same for a reply that shows who is down; not all of it need have been seen at one moment.
-    pub(super) fn settle_seen(
-        &mut self,
-        record: &Record,
-        views: &[View],
-        is_down: impl Fn(i64) -> bool,
-        may_be_silent: impl Fn(i64) -> bool,
-    ) {
+    fn settle_one(&mut self, record: &Record, strike: &Blow, views: &[View], fitting: &[&View]) {
+        let of_all = views.iter().filter(|view| view.has(strike)).count();
+        let of_fitting = fitting.iter().filter(|view| view.has(strike)).count();
+        if fitting.is_empty() || of_all == 0 {
+            return;
+        }
+        match of_fitting {
+            0 => self.has_not_happened(record, strike),
+            count if count == fitting.len() => self.happened(record, strike),
+            _ => {}
+        }
+    }
+
+    /// The same for a reply that shows who is `down`, and who of them for no other reason than being `dead`; not all of
+    /// it need have been seen at one moment.
+    pub(super) fn settle_seen(&mut self, record: &Record, views: &[View], down: &[i64], dead: &[i64]) {
         for doubt in self.strikes.clone().iter().filter(|strike| strike.is_doubtful) {
-            let fits = |view: &&View| match is_down(doubt.id) {
-                true => view.forest.is_dead(doubt.id) || may_be_silent(doubt.id),
-                false => !view.forest.is_dead(doubt.id),
+            let fits = |view: &&View| match view.forest.is_dead(doubt.id) {
+                true => down.contains(&doubt.id),
+                false => !dead.contains(&doubt.id),
             };
             let fitting: Vec<&View> = views.iter().filter(fits).collect();
-            if !fitting.is_empty() && fitting.iter().all(|view| view.has(doubt)) {
-                self.happened(record, doubt);
-            } else if !fitting.iter().any(|view| view.has(doubt)) {
-                self.has_not_happened(record, doubt);
-            }
+            self.settle_one(record, doubt, views, &fitting);
         }
     }
 
