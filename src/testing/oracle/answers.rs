@@ -2,7 +2,6 @@
 
 use super::command::Command;
 use super::content::Content;
-use super::forest::Span;
 use super::judge::{Judge, View};
 use super::log::Record;
 use super::violation::{Invariant, Violation};
@@ -50,10 +49,6 @@ impl Answer {
     }
 }
 
-fn when(record: &Record) -> Span {
-    Span { from_us: record.read_us, to_us: record.replied_us() }
-}
-
 impl Judge<'_> {
     pub(super) fn fits(&self, answer: &Answer, record: &Record) -> bool {
         let text = record.reply_text();
@@ -68,7 +63,7 @@ impl Judge<'_> {
     fn new_content(&self, record: &Record) -> Result<Content, String> {
         let Command::Exec { id, request } = &record.command else { return Err(String::new()) };
         let content = self.contents.get(id).cloned().unwrap_or_else(Content::new);
-        content.answered(*id, request, when(record), record.reply_text())
+        content.answered(*id, request, record.span(), record.reply_text())
     }
 
     fn describe(&self, answer: &Answer, record: &Record) -> String {
@@ -109,7 +104,8 @@ impl Judge<'_> {
 
     pub(super) fn new_pid(&mut self, record: &Record) -> Result<u64, Violation> {
         let pid: u64 = record.reply_text().strip_prefix("Ok: ").and_then(|pid| pid.parse().ok()).unwrap_or(0);
-        let lives = |pid| self.forest.nodes.values().any(|node| node.died.is_none() && node.pid == pid);
+        let lives =
+            |pid| self.forest.nodes.values().any(|node| node.died.or(node.doubted).is_none() && node.pid == pid);
         let is_allowed = match self.config.pid_rule {
             PidRule::NeverTwice => pid >= 1000 && !self.pids.contains(&pid),
             PidRule::NotShared => pid > 0 && !lives(pid),
@@ -163,6 +159,9 @@ impl Judge<'_> {
         for &id in &down {
             self.notice_silence(record, id);
         }
+        let is_dead = |id: &i64| !self.may_leave_unanswered(&self.forest, record, *id);
+        let dead: Vec<i64> = down.iter().copied().filter(is_dead).collect();
+        self.settle_seen(record, views, &down, &dead);
         self.summary.pingalls += 1;
         self.count(1 + may.iter().filter(|id| !must.contains(id)).count());
         Ok(())
@@ -178,6 +177,10 @@ impl Judge<'_> {
         let is_exact = lines.iter().all(|line| line.allowed.len() == 1);
         drawing::compare(&lines, record.reply_text())
             .map_err(|allowed| record.violation(Invariant::Forest, allowed))?;
+        let down = drawing::drawn_down(record.reply_text());
+        let is_dead = |id: &i64| !self.may_be_known_silent(&self.forest, record, *id);
+        let dead: Vec<i64> = down.iter().copied().filter(is_dead).collect();
+        self.settle_seen(record, views, &down, &dead);
         self.summary.drawings += 1;
         self.count(if is_exact { 1 } else { 2 });
         Ok(())

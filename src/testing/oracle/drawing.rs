@@ -83,6 +83,12 @@ fn without_indent(line: &str) -> &str {
     line.trim_start_matches(['│', '├', '└', '─', ' '])
 }
 
+/// The ids that a drawing shows as down.
+pub(super) fn drawn_down(text: &str) -> Vec<i64> {
+    let id = |line: &str| without_indent(line).split_once(" (-) down").and_then(|(id, _)| id.parse().ok());
+    text.split('\n').filter_map(id).collect()
+}
+
 /// The ids that a reply to `pingall` lists; none where it is no such reply.
 pub(super) fn down_ids(text: &str) -> Option<Vec<i64>> {
     let list = text.strip_prefix("Ok: ")?;

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) born: Span,
     /// When it died, if it did.
     pub(super) died: Option<Span>,
+    /// When it died, if a kill hit it of which nobody can say whether it did.
+    pub(super) doubted: Option<Span>,
 }
 
 /// Where a new node goes.
@@ -64,6 +66,11 @@ impl Forest {
 
     pub(super) fn is_alive(&self, id: i64) -> bool {
         self.nodes.get(&id).is_some_and(|node| node.died.is_none())
+    }
+
+    /// Alive, and no kill is known that may have hit it.
+    pub(super) fn is_surely_alive(&self, id: i64) -> bool {
+        self.nodes.get(&id).is_some_and(|node| node.died.is_none() && node.doubted.is_none())
     }
 
     fn parent(&self, id: i64) -> i64 {
@@ -158,7 +165,7 @@ impl Forest {
         if let Some(follower) = spot.follower {
             self.hang(follower, id, Side::Left);
         }
-        self.nodes.insert(id, Node { parent: spot.parent, side: spot.side, pid, born, died: None });
+        self.nodes.insert(id, Node { parent: spot.parent, side: spot.side, pid, born, died: None, doubted: None });
     }
 
     fn leave_list(&mut self, id: i64) {
@@ -180,6 +187,18 @@ impl Forest {
         for below in self.below(id) {
             if let Some(node) = self.nodes.get_mut(&below) {
                 node.died.get_or_insert(when);
+            }
+        }
+    }
+
+    /// The node and all below it may have died. It replaces what was said before about anybody.
+    pub(super) fn doubt(&mut self, doubts: &[(i64, Span)]) {
+        self.nodes.values_mut().for_each(|node| node.doubted = None);
+        for &(id, when) in doubts {
+            for below in self.below(id) {
+                if let Some(node) = self.nodes.get_mut(&below).filter(|node| node.died.is_none()) {
+                    node.doubted.get_or_insert(when);
+                }
             }
         }
     }
@@ -256,6 +275,12 @@ impl Forest {
     /// The nodes whose parent differs in `after`.
     pub(super) fn moved(&self, after: &Self) -> BTreeSet<i64> {
         after.nodes.keys().copied().filter(|&id| self.parent(id) != after.parent(id)).collect()
+    }
+
+    /// The nodes that were moved from below `id` to where it is not above them.
+    pub(super) fn moved_out(&self, after: &Self, id: i64) -> Vec<i64> {
+        let below = self.below(id);
+        self.moved(after).into_iter().filter(|it| below.contains(it) && !after.path(*it).contains(&id)).collect()
     }
 
     /// The dead nodes that a live one stands below; empty unless somebody was moved there.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Answer, Effect};
 use super::command::Command;
 use super::content::Content;
+use super::doubts::Late;
 use super::forest::{Forest, Span};
 use super::log::{Log, Record};
 use super::pauses::{NOTICED_US, Pauses};
@@ -29,8 +30,20 @@ pub(super) enum Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Blow {
     pub(super) id: i64,
-    when: Span,
-    source: Source,
+    pub(super) when: Span,
+    pub(super) source: Source,
+    /// Whether it hit that node at all is not known: it struck another one, and this one was being moved away.
+    pub(super) is_doubtful: bool,
+}
+
+impl Blow {
+    /// Whether it was done, or may have been, before the reply came.
+    fn has_begun_by(&self, record: &Record) -> bool {
+        match self.source {
+            Source::Outside(index) => index < record.replied_index(),
+            Source::Command(_) => self.when.from_us <= record.replied_us(),
+        }
+    }
 }
 
 /// A state that a command may have seen.
@@ -52,16 +65,18 @@ pub(super) struct Judge<'a> {
     pub(super) pauses: Pauses,
     pub(super) forest: Forest,
     pub(super) contents: BTreeMap<i64, Content>,
-    /// Deaths from outside that need not be known yet.
-    strikes: Vec<Blow>,
+    /// Deaths from outside that need not be known yet, and those that are in doubt.
+    pub(super) strikes: Vec<Blow>,
     /// By position: the nodes that the command had to ask, or to ask through.
     pub(super) asked: Vec<BTreeSet<i64>>,
     /// By position: the nodes for which later commands wait until it is answered.
     pub(super) touched: Vec<BTreeSet<i64>>,
     /// Nodes that let a reply timeout pass while nothing but their own pause was in the way, and since when.
     pub(super) known_silent: BTreeMap<i64, u64>,
-    /// Nodes of which an exec saw a death that is still to come in the order of input.
-    cuts: BTreeMap<i64, Source>,
+    /// Nodes of which an exec saw a death that is still to come in the order of input: one of these.
+    pub(super) cuts: BTreeMap<i64, BTreeSet<Source>>,
+    /// Dead nodes that a `kill`, `pause` or `resume` may have found alive.
+    pub(super) late: BTreeMap<i64, Late>,
     /// Nodes of which not even the oracle knows how they are, until the command at that position.
     loose: BTreeMap<i64, usize>,
     snapshots: Vec<Snapshot>,
@@ -86,6 +101,7 @@ impl<'a> Judge<'a> {
             touched: Vec::new(),
             known_silent: BTreeMap::new(),
             cuts: BTreeMap::new(),
+            late: BTreeMap::new(),
             loose: BTreeMap::new(),
             snapshots: vec![start],
             pids: BTreeSet::new(),
@@ -116,9 +132,7 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         if self.is_lost || self.is_loose(record) {
-            self.summary.not_judged += 1;
-            self.accept(record);
-            return Ok(());
+            return self.pass_over(record);
         }
         let views = self.views(record);
         self.check_promptness(record, &views)?;
@@ -144,21 +158,21 @@ impl<'a> Judge<'a> {
 
     fn node_command(&mut self, record: &Record, views: &[View]) -> Result<(), Violation> {
         let mut allowed: Vec<Answer> = Vec::new();
-        let mut right: Option<(&View, Answer)> = None;
+        let mut right: Vec<(&View, Answer)> = Vec::new();
         for view in views {
             let answers = self.answers(&view.forest, record);
-            if right.is_none() {
-                right = answers.iter().find(|answer| self.fits(answer, record)).map(|answer| (view, answer.clone()));
-            }
+            right.extend(answers.iter().find(|answer| self.fits(answer, record)).map(|answer| (view, answer.clone())));
             allowed.extend(answers.into_iter().filter(|answer| !allowed.contains(answer)).collect::<Vec<_>>());
         }
-        match right {
-            Some((view, answer)) => {
-                self.count(allowed.len());
-                self.commit(record, view, &answer)
-            }
-            None => Err(self.wrong(record, &allowed)),
+        let is_all = self.blows(record).len() <= MOST_BLOWS;
+        let Some((view, answer)) = right.first() else {
+            return if is_all { Err(self.wrong(record, &allowed)) } else { self.pass_over(record) };
+        };
+        self.count(allowed.len());
+        if is_all {
+            self.learn(record, views, &right.iter().map(|(view, _)| *view).collect::<Vec<_>>());
         }
+        self.commit(record, view, answer)
     }
 
     pub(super) fn count(&mut self, allowed: usize) {
@@ -175,12 +189,24 @@ impl<'a> Judge<'a> {
         let kills = later.iter().filter_map(|kill| match kill.command {
             Command::Kill(id) if kill.read_index < record.replied_index() && (kill.is_ok() || kill.reply.is_none()) => {
                 let when = Span { from_us: kill.read_us, to_us: kill.replied_us() };
-                Some(Blow { id, when, source: Source::Command(kill.position) })
+                Some(Blow { id, when, source: Source::Command(kill.position), is_doubtful: false })
             }
             _ => None,
         });
-        let strikes = self.strikes.iter().copied().filter(|blow| blow.when.from_us <= record.replied_us());
-        kills.chain(strikes).filter(|blow| self.forest.is_alive(blow.id)).collect()
+        let strikes = self.strikes.iter().copied().filter(|blow| blow.has_begun_by(record));
+        let blows: Vec<Blow> = kills.chain(strikes).filter(|blow| self.forest.is_alive(blow.id)).collect();
+        match record.command {
+            Command::PingAll | Command::Tree | Command::Create { .. } | Command::Remove(_) => blows,
+            _ => self.relevant(record, blows),
+        }
+    }
+
+    /// Who is asked for one node learns nothing of a blow that is not above it.
+    fn relevant(&self, record: &Record, mut blows: Vec<Blow>) -> Vec<Blow> {
+        let path = record.command.node().map_or_else(Vec::new, |id| self.forest.path(id));
+        let are_many = blows.len() > MOST_BLOWS;
+        blows.retain(|blow| path.contains(&blow.id) || !(blow.is_doubtful || are_many));
+        blows
     }
 
     fn views(&self, record: &Record) -> Vec<View> {
@@ -188,8 +214,9 @@ impl<'a> Judge<'a> {
         let subsets = if blows.len() <= MOST_BLOWS { all_subsets(&blows) } else { some_subsets(&blows) };
         let seen = record.command.node().and_then(|id| self.cuts.get(&id));
         let is_exec = matches!(record.command, Command::Exec { .. });
-        let cut = seen.filter(|source| is_exec && blows.iter().any(|blow| blow.source == **source));
-        let fits = |blows: &Vec<Blow>| cut.is_none_or(|source| blows.iter().any(|blow| blow.source == *source));
+        let is_to_come = |source: &Source| blows.iter().any(|blow| blow.source == *source);
+        let cut = seen.filter(|sources| is_exec && sources.iter().all(is_to_come));
+        let fits = |blows: &Vec<Blow>| cut.is_none_or(|cut| blows.iter().any(|blow| cut.contains(&blow.source)));
         subsets.into_iter().filter(fits).map(|blows| self.view(blows)).collect()
     }
 
@@ -202,11 +229,16 @@ impl<'a> Judge<'a> {
     }
 
     fn commit(&mut self, record: &Record, view: &View, answer: &Answer) -> Result<(), Violation> {
-        self.learn(record, view);
         match answer.effect {
             Effect::Nothing => {}
-            Effect::Create => self.created(record)?,
-            Effect::Remove(id) => self.removed(record, id),
+            Effect::Create => {
+                view.blows.iter().for_each(|blow| self.loosen(record, *blow));
+                self.created(record)?;
+            }
+            Effect::Remove(id) => {
+                self.removed(record, id);
+                view.blows.iter().for_each(|blow| self.loosen(record, *blow));
+            }
             Effect::Kill(id) => self.killed(record, id),
             Effect::Exec => self.executed(record)?,
             Effect::Perhaps => self.perhaps_executed(record),
@@ -214,32 +246,17 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// What a reply that only a death explains tells about that death.
-    fn learn(&mut self, record: &Record, view: &View) {
-        for blow in &view.blows {
-            if let (Command::Exec { id, .. }, Source::Command(_)) = (&record.command, blow.source) {
-                self.cuts.insert(*id, blow.source);
-            }
-            for strike in self.strikes.iter_mut().filter(|strike| strike.source == blow.source) {
-                strike.when.to_us = strike.when.to_us.min(record.replied_us());
-            }
-            if record.command.is_structural() && record.is_ok() {
-                self.loosen(record, *blow);
-            }
-        }
-    }
-
     /// A create or remove saw a death that comes later in the order of input: what stands between is not judged.
     fn loosen(&mut self, record: &Record, blow: Blow) {
         let until = match blow.source {
-            Source::Command(_) if record.command.node() == Some(blow.id) => usize::MAX,
+            Source::Command(at) if record.command.node() == Some(blow.id) && at > record.position => usize::MAX,
             Source::Command(position) => position,
             Source::Outside(_) => record.position,
         };
         for id in self.forest.below(blow.id) {
             self.loose.insert(id, until);
         }
-        self.forest.kill(blow.id, blow.when);
+        self.kill_behind(record, &blow);
     }
 
     fn is_loose(&self, record: &Record) -> bool {
@@ -253,6 +270,12 @@ impl<'a> Judge<'a> {
             Command::Remove(_) => self.forest.nodes.keys().any(is_loose),
             _ => record.command.node().is_some_and(|id| self.forest.path(id).iter().any(is_loose)),
         }
+    }
+
+    fn pass_over(&mut self, record: &Record) -> Result<(), Violation> {
+        self.summary.not_judged += 1;
+        self.accept(record);
+        Ok(())
     }
 
     /// Takes a reply at its word.
@@ -272,7 +295,7 @@ impl<'a> Judge<'a> {
     fn created(&mut self, record: &Record) -> Result<(), Violation> {
         let Command::Create { id, parent } = record.command else { return Ok(()) };
         let pid = self.new_pid(record)?;
-        let born = Span { from_us: record.read_us, to_us: record.replied_us() };
+        let born = record.span();
         let spot = self.forest.spot(id, parent);
         if self.forest.path(spot.parent).contains(&id) {
             self.is_lost = true;
@@ -282,6 +305,7 @@ impl<'a> Judge<'a> {
         self.contents.insert(id, Content::new());
         self.known_silent.remove(&id);
         self.cuts.remove(&id);
+        self.late.remove(&id);
         self.forget_strikes(record, id);
         self.snapshot(born);
         Ok(())
@@ -301,27 +325,30 @@ impl<'a> Judge<'a> {
     }
 
     fn removed(&mut self, record: &Record, id: i64) {
+        let (blows, before) = (self.blows(record), self.forest.clone());
         self.forest = self.forest.without(id);
+        self.doubt_moved(&before, &blows);
         self.contents.remove(&id);
         self.loose.remove(&id);
-        self.snapshot(Span { from_us: record.read_us, to_us: record.replied_us() });
+        self.snapshot(record.span());
     }
 
     fn killed(&mut self, record: &Record, id: i64) {
-        let when = Span { from_us: record.read_us, to_us: record.replied_us() };
+        let when = record.span();
+        self.let_live_on(record, id);
         self.forest.kill(id, when);
         self.snapshot(when);
     }
 
     fn strike(&mut self, is_due: impl Fn(&Blow) -> bool) {
-        for blow in self.strikes.extract_if(.., |blow| is_due(blow)).collect::<Vec<_>>() {
+        for blow in self.strikes.extract_if(.., |blow| !blow.is_doubtful && is_due(blow)).collect::<Vec<_>>() {
             self.forest.kill(blow.id, blow.when);
             self.snapshot(blow.when);
         }
     }
 
     /// It holds what all commands before have done, so it surely holds only when they have been answered, too.
-    fn snapshot(&mut self, since: Span) {
+    pub(super) fn snapshot(&mut self, since: Span) {
         let before_us = self.snapshots.last().map_or(0, |before| before.since.to_us);
         let since = Span { from_us: since.from_us, to_us: since.to_us.max(before_us) };
         self.snapshots.push(Snapshot { since, forest: self.forest.clone() });
@@ -332,7 +359,7 @@ fn strikes(config: &OracleConfig, log: &Log) -> Vec<Blow> {
     let kills = log.outside.iter().filter(|moment| moment.what.0 == Action::Kill);
     let blow = |from_us: u64, id, index| {
         let when = Span { from_us, to_us: from_us + NOTICED_US + config.slack_us() };
-        Blow { id, when, source: Source::Outside(index) }
+        Blow { id, when, source: Source::Outside(index), is_doubtful: false }
     };
     kills.map(|moment| blow(moment.at_us, moment.what.1, moment.index)).collect()
 }

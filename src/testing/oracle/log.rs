@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::command::{self, Command};
+use super::forest::Span;
 use super::violation::{Invariant, Violation};
 use super::{Action, Event, Happened, OracleConfig};
 
@@ -52,6 +53,11 @@ impl Record {
     /// When the reply came; never, if it did not.
     pub(super) fn replied_us(&self) -> u64 {
         self.reply.as_ref().map_or(u64::MAX, |reply| reply.at_us)
+    }
+
+    /// Somewhen in this time it was done.
+    pub(super) fn span(&self) -> Span {
+        Span { from_us: self.read_us, to_us: self.replied_us() }
     }
 
     pub(super) fn replied_index(&self) -> usize {

@@ -13,6 +13,7 @@
 mod answers;
 mod command;
 mod content;
+mod doubts;
 mod drawing;
 mod forest;
 mod judge;
@@ -26,6 +27,8 @@ mod rules;
 mod silence;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_overlaps;
 #[cfg(test)]
 mod tests_right;
 #[cfg(test)]

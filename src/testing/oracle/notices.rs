@@ -201,7 +201,7 @@ impl Watch<'_> {
         let pauses = self.pauses.of(id).iter();
         let is_now = |from_us: u64, to_us: u64| from_us <= now_us && to_us.saturating_add(late_us) >= now_us;
         let stopped = pauses.map(|it| (it.earliest_us(), it.latest_end_us())).filter(|it| is_now(it.0, it.1));
-        let died = node.died.map(|died| (died.from_us, u64::MAX)).filter(|it| is_now(it.0, it.1));
+        let died = node.died.or(node.doubted).map(|died| (died.from_us, u64::MAX)).filter(|it| is_now(it.0, it.1));
         let sign_us = self.last_answer_us(id, now_us).max(node.born.from_us).max(beat.since.from_us);
         let since = |(fault_us, _): (u64, u64)| sign_us.max(self.last_beat_us(snapshot, id, fault_us, beat));
         stopped.chain(died).map(since).collect()
@@ -305,8 +305,9 @@ impl Watch<'_> {
     /// The node and all above it are surely there, alive and not stopped.
     fn is_well(&self, id: i64, from_us: u64, to_us: u64) -> bool {
         self.possible_between(from_us, to_us).all(|snapshot| {
-            let runs =
-                |&above: &i64| snapshot.forest.is_alive(above) && !self.pauses.may_between(above, from_us, to_us);
+            let runs = |&above: &i64| {
+                snapshot.forest.is_surely_alive(above) && !self.pauses.may_between(above, from_us, to_us)
+            };
             snapshot.forest.exists(id) && snapshot.forest.path(id).iter().all(runs)
         })
     }

@@ -55,12 +55,16 @@ impl Judge<'_> {
         either(Answer::text("Ok: 1"), !self.must_be_silent(forest, record, id), silent, may)
     }
 
-    /// `kill`, `pause` and `resume`. They do not wait for a `remove`, so one that is under way leaves both ways open.
+    /// `kill`, `pause` and `resume`. They do not wait for a `remove`, so one that is under way leaves both ways open;
+    /// nor for what told the commands before them of a death.
     fn signal(&self, forest: &Forest, record: &Record, id: i64, effect: Effect) -> Vec<Answer> {
         if forest.is_alive(id) {
             return vec![Answer::exact("Ok", effect)];
         }
         let refusal = Answer::text(if forest.exists(id) { UNAVAILABLE } else { NOT_FOUND });
+        if self.may_live_on(record, id) {
+            return vec![refusal, Answer::exact("Ok", effect)];
+        }
         let earlier = &self.log.records[..record.position];
         let is_going = earlier.iter().any(|remove| {
             remove.command == Command::Remove(id) && remove.replied_index() > record.read_index && remove.is_ok()
