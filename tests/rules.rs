@@ -34,8 +34,12 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no panic on input", "commands/result.rs", "are short", "made from values, not from input"),
     ("no order of a hash table", "modes/local.rs", "nodes.borrow_mut().drain", "the system ends, and nobody looks on"),
     ("no order of a hash table", "modes/process/spawner.rs", "members.keys.keys", "signals to processes: real time"),
-    ("no order of a hash table", "modes/process/mod.rs", "own_links.take()", "the end of a program, in real time"),
-    ("no long file", "modes/process/mod.rs", "", "the fabric of a mode; to be parted"),
+    (
+        "no order of a hash table",
+        "modes/process/processes.rs",
+        "own_links.take()",
+        "the end of a program, in real time",
+    ),
     ("no long file", "modes/mod.rs", "", "the facade, half of it documentation"),
 ];
 

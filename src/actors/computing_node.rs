@@ -56,7 +56,7 @@ struct Child {
 pub struct ComputingNode {
     key: NodeKey,
     /// Every link that is not closed, whether it is used or not, and which of its ends the other one has.
-    pub(super) links: FxHashMap<LinkId, Side>,
+    pub(super) open_links: FxHashMap<LinkId, Side>,
     parent: Option<LinkId>,
     /// By what they are reached, and who is at the other end.
     children: BTreeMap<NodeId, LinkId>,
@@ -78,7 +78,7 @@ impl ComputingNode {
     pub fn new(now: Nanos, spec: &NodeSpec, executor: Box<dyn Executor>) -> Self {
         let mut node = Self {
             key: spec.key,
-            links: FxHashMap::default(),
+            open_links: FxHashMap::default(),
             parent: None,
             children: BTreeMap::new(),
             child_links: FxHashMap::default(),
@@ -155,7 +155,7 @@ impl ComputingNode {
     }
 
     fn on_envelope(&mut self, now: Nanos, link: LinkId, envelope: Envelope) {
-        match self.links.get(&link) {
+        match self.open_links.get(&link) {
             // Over a link that is closed comes what was on its way; it is repeated where it is wanted.
             None if envelope != Envelope::Greeting => return,
             Some(&side) if !envelope.may_come_from(side) => return self.on_wrong(link, &envelope),
@@ -266,7 +266,7 @@ impl ComputingNode {
     }
 
     fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
-        self.links.insert(link, if role == Role::Parent { Side::Upper } else { Side::Lower });
+        self.open_links.insert(link, if role == Role::Parent { Side::Upper } else { Side::Lower });
         if active {
             self.use_link(link, role);
         } else {
@@ -282,7 +282,7 @@ impl ComputingNode {
     fn on_greeting(&mut self, link: LinkId) {
         if self.child_links.contains_key(&link) || self.standby.contains_key(&link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        } else if !self.links.contains_key(&link) && !self.greeted.contains(&link) {
+        } else if !self.open_links.contains_key(&link) && !self.greeted.contains(&link) {
             // The child was faster than the control node's word about it.
             self.greeted.insert(link);
         }
@@ -318,7 +318,7 @@ impl ComputingNode {
     }
 
     fn forget(&mut self, link: LinkId) {
-        self.links.remove(&link);
+        self.open_links.remove(&link);
         self.forget_child(link);
         self.standby.remove(&link);
         self.greeted.remove(&link);

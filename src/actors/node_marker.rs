@@ -19,7 +19,7 @@ impl ComputingNode {
             self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
         } else if self.visit.as_ref().is_some_and(|visit| visit.epoch == epoch && visit.awaited.contains(&link)) {
             self.visited(link);
-        } else if self.links.get(&link) != Some(&Side::Upper) {
+        } else if self.open_links.get(&link) != Some(&Side::Upper) {
             // From below comes nothing but what we have sent there. This one is late: nobody waits for it any more.
         } else if through {
             let awaited = self.links_down();

@@ -29,7 +29,7 @@ impl Shape {
     /// ```
     /// use nodetree::testing::shapes::Shape;
     /// let plan = Shape::Chain.plan(100, 0);
-    /// assert_eq!((plan.deepest(), plan.half()), ((100, 100), (51, 50)));
+    /// assert_eq!((plan.deepest(), plan.half()), ((100, 100), (51, 49)));
     /// ```
     pub fn plan(self, size: usize, seed: u64) -> Plan {
         let ids = 1..=size as NodeId;

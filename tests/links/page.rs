@@ -129,17 +129,17 @@ fn the_limits_of_the_page_are_those_of_the_code() {
     // The rest of the limits are inside: they are looked up where they stand.
     let inside = |file: &str| fs::read_to_string(format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"))).expect(file);
     for (what, number, file, source) in [
-        ("what waits for a reader that does not read", "134217728", "modes/process/channel.rs", "128 * 1024 * 1024"),
+        ("what waits for a reader that does not read", "134217728", "modes/process/outbox.rs", "128 * 1024 * 1024"),
         (
             "what waits for the parent before no more is read from children",
             "262144",
-            "modes/process/channel.rs",
+            "modes/process/outbox.rs",
             "ROOM_BYTES: usize = 256 * 1024;",
         ),
         (
             "any other first frame on a control link than `HelloBack`, another build, none within 10 s",
             "is ended",
-            "modes/process/mod.rs",
+            "modes/process/processes.rs",
             "HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;",
         ),
     ] {

@@ -165,25 +165,6 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 #[test]
-fn the_effective_configuration_can_be_read_back() {
-    let printed = run(&["config", "--mode", "simulated", "--variant", "26", "--reply-timeout", "1500ms"], "");
-    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
-    let (_directory, path) = config_file(&printed.stdout);
-    assert_eq!(run(&["--config", &path, "config"], "").stdout, printed.stdout);
-    let ended = run(&["--config", &path], "create 5\nexec 5 2 1 2\n");
-    assert_eq!(ended.lines(), ["Ok: 1000", "Ok:5: 3"]);
-}
-
-#[test]
-fn a_wrong_configuration_is_shown_with_what_may_have_been_meant() {
-    let (_directory, path) = config_file("(topology: bst,\n  sead: 7)");
-    let said = refused(&["--config", &path]);
-    assert!(said.contains("did you mean seed?") && said.contains(" 2 |   sead: 7)\n   |   "), "{said}");
-    let (_directory, path) = config_file("(\n  topology: balancd,\n)");
-    assert!(refused(&["--config", &path]).contains("did you mean balanced?"));
-}
-
-#[test]
 fn completions_and_the_manual_page_name_every_option() {
     for args in [&["completions", "bash"][..], &["completions", "zsh"], &["completions", "fish"], &["man"]] {
         let ended = run(args, "");
@@ -206,14 +187,4 @@ fn the_time_of_a_reply_stands_behind_a_tab() {
             assert!(time.strip_suffix(" ms").unwrap().parse::<f64>().unwrap() >= 0.0);
         }
     }
-}
-
-#[test]
-fn what_is_done_is_logged_when_it_is_wanted() {
-    let mut wrong = command(&["--mode", "simulated"]);
-    wrong.env("NODETREE_LOG", "a=b=c");
-    let ended = Program::start(wrong).end();
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
-    assert!(ended.stderr.starts_with("nodetree: ") && ended.stderr.contains("NODETREE_LOG"), "{ended:?}");
-    assert_eq!(run(&["--mode", "simulated"], "create 1\nkill 1\n").stderr, "");
 }

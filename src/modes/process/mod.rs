@@ -14,7 +14,7 @@ mod peer;
 mod processes;
 mod spawner;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -88,6 +88,7 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
         spawner: RefCell::new(Some(spawner)),
         control: RefCell::default(),
         nodes: RefCell::default(),
+        lives: Cell::new(0),
         own_links: RefCell::default(),
         this: this.clone(),
     });

@@ -1,6 +1,6 @@
 //! What the control node's process knows of the processes of nodes, and does to them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::{Rc, Weak};
@@ -14,7 +14,7 @@ use super::channel::{Incoming, open, pair};
 use super::hello::{Hello, HelloBack, machine_clock_ns};
 use super::outbox::Outgoing;
 use super::peer::{Peer, deliver};
-use super::spawner::{Event, Family, Spawner};
+use super::spawner::{Event, Family, Spawner, describe, state};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{Address, ControlActor, ControlInput, ControlMail, End, FromNode};
 use crate::modes::real_time::{TimerKey, Wheel};
@@ -45,6 +45,8 @@ enum Stage {
 /// What the control node's process knows of a node's process.
 pub(super) struct Node {
     pid: Option<Pid>,
+    /// Which life of all, for the trace: incarnations are secret.
+    life: u64,
     /// When its program is given up, if it has not answered.
     hello_due: TimerKey,
     stage: Stage,
@@ -76,6 +78,8 @@ pub(super) struct Processes {
     pub(super) spawner: RefCell<Option<Spawner>>,
     pub(super) control: RefCell<Option<Addr<ControlActor>>>,
     pub(super) nodes: RefCell<HashMap<NodeKey, Node>>,
+    /// How many nodes were started.
+    pub(super) lives: Cell<u64>,
     /// The readers of the links to top-level nodes.
     pub(super) own_links: RefCell<HashMap<LinkId, AbortHandle>>,
     pub(super) this: Weak<Self>,
@@ -120,6 +124,7 @@ impl Processes {
         let hello_due = self.wheel.add(self.wheel.now() + HELLO_WITHIN, Timer::HelloDue(key));
         let node = Node {
             pid: None,
+            life: self.lives.replace(self.lives.get() + 1) + 1,
             hello_due,
             stage: Stage::Starting,
             has_answered: false,
@@ -179,10 +184,10 @@ impl Processes {
         {
             node.stage = Stage::Up;
             self.wheel.remove(node.hello_due);
-            let (node, incarnation) = (key.id, key.incarnation);
+            let (id, incarnation) = (key.id, node.life);
             let pid = u64::from(pid.as_raw_pid().unsigned_abs());
-            self.trace.add(self.wheel.now(), || What::Started { node, incarnation, pid });
-            tracing::info!(node, pid, "a node is started");
+            self.trace.add(self.wheel.now(), || What::Started { node: id, incarnation, pid });
+            tracing::info!(node = id, pid, "a node is started");
             self.input(ControlInput::Started(key, pid));
         }
     }
@@ -207,8 +212,8 @@ impl Processes {
             Stage::Failed => {}
             Stage::Starting | Stage::Up => {
                 log_end(key.id, status);
-                let (node, incarnation) = (key.id, key.incarnation);
-                self.trace.add(self.wheel.now(), || What::Ended { node, incarnation });
+                let (id, incarnation) = (key.id, node.life);
+                self.trace.add(self.wheel.now(), || What::Ended { node: id, incarnation });
                 self.input(ControlInput::Died(key));
             }
         }
@@ -381,20 +386,4 @@ fn log_end(node: NodeId, status: WaitStatus) {
     } else {
         tracing::warn!(node, "a node has failed: it {how}");
     }
-}
-
-/// How a process has ended.
-fn describe(status: WaitStatus) -> String {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => format!("ended with exit code {code}"),
-        (_, Some(signal)) => format!("was ended by signal {signal}"),
-        _ => "ended".to_owned(),
-    }
-}
-
-/// The state of a process, as the kernel shows it: `R` for one that runs or wants to, `T` for one that is stopped.
-fn state(pid: Pid) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    // The name may hold anything, so the last bracket counts.
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }

@@ -238,3 +238,19 @@ fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event
     };
     let _ = events.send(event);
 }
+
+/// How a process has ended.
+pub(super) fn describe(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (_, Some(signal)) => format!("was ended by signal {signal}"),
+        _ => "ended".to_owned(),
+    }
+}
+
+/// The state of a process, as the kernel shows it: `R` for one that runs or wants to, `T` for one that is stopped.
+pub(super) fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    // The name may hold anything, so the last bracket counts.
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
