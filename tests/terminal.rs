@@ -222,6 +222,21 @@ fn keys_are_seen_and_nothing_is_lost_while_replies_flow() {
     assert_eq!(terminal.end(), Some(0));
 }
 
+/// The editor counts rows with 16 bits: what is longer is not read, and that is said.
+#[test]
+fn a_paste_of_too_many_rows_is_not_the_end() {
+    let (mut terminal, _state) = started(&[]);
+    terminal.keys("create 1\r");
+    terminal.until_line("Ok: 1000");
+    terminal.keys(format!("\x1b[200~{}\x1b[201~\r", "exec 1 x\n".repeat(70_000)));
+    terminal
+        .until("that it was not read", |seen| seen.lines().iter().any(|it| it.contains("too many rows")).then_some(()));
+    terminal.keys("all\r");
+    terminal.until_line("Ok: 1");
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.end(), Some(0));
+}
+
 /// How many replies to the pasted execs came.
 fn count(bytes: &[u8]) -> usize {
     memchr::memmem::find_iter(bytes, b"Ok:1: 'x' not found").count()

@@ -1,6 +1,7 @@
 //! The line editor, on a thread of its own.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -21,6 +22,7 @@ use super::ledger::Ledger;
 use super::modes;
 use super::paint::Paint;
 use super::screen::Screen;
+use crate::cli::complain;
 use crate::cli::input::{Chunk, Input};
 
 /// How many lines may be typed ahead. Then a line is not taken until an earlier one was read.
@@ -138,7 +140,12 @@ impl<C: CommandSet> Talk<C> {
     fn run(mut self) {
         loop {
             let prompt = self.prompt();
-            let sent = match self.editor.readline(prompt) {
+            // The editor counts rows in 16 bits, and a paste may have more.
+            let Ok(read) = catch_unwind(AssertUnwindSafe(|| self.editor.readline(prompt))) else {
+                complain("what was pasted has too many rows for the line editor, and was not read: use a pipe");
+                continue;
+            };
+            let sent = match read {
                 Ok(text) => match self.take(&text) {
                     Next::Line => self.lines.send(Ok((text + "\n").into_bytes().into())),
                     Next::End => return drop(self.lines.send(Ok((text + "\n").into_bytes().into()))),

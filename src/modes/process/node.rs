@@ -148,7 +148,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     let age = Duration::from_nanos(machine_clock_ns().saturating_sub(hello.clock_began_ns));
     let wheel = Rc::new(Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now)));
     tracing::debug!(build, "serving");
-    let host = Rc::new_cyclic(|this| Host {
+    let host = Rc::new_cyclic(|_this| Host {
         key: hello.spec.key,
         wheel: Rc::clone(&wheel),
         control: RefCell::new(Some(control.clone())),
@@ -159,7 +159,8 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         has_ended: Cell::new(false),
         #[cfg(feature = "testing")]
         fail_points,
-        this: this.clone(),
+        #[cfg(feature = "testing")]
+        this: Weak::clone(_this),
     });
     let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
     let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, Gate::default()).start();
@@ -184,6 +185,7 @@ struct Host {
     has_ended: Cell<bool>,
     #[cfg(feature = "testing")]
     fail_points: super::fail_point::FailPoints,
+    #[cfg(feature = "testing")]
     this: Weak<Self>,
 }
 

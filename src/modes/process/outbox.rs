@@ -135,6 +135,7 @@ impl Outbox {
     }
 
     /// Whether nothing waits to be written.
+    #[cfg(feature = "testing")]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting() == 0
     }
