@@ -5,8 +5,8 @@
 //! whatever is left. Where the machine does not allow it, the test runs without, and says so.
 
 use std::fs;
-use std::io::{self, Write};
-use std::process::Command;
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +51,7 @@ fn show(text: &str) {
 /// Runs `body` in a sandbox; `name` is the path of a function in the test.
 pub fn run(name: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
+        thread::spawn(end_with_the_one_outside);
         body();
         if is_inside() {
             nobody_is_left();
@@ -61,13 +62,23 @@ pub fn run(name: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
     let test = path[1..path.len() - 1].join("::");
     let mut command = in_a_namespace();
     command.args(["--exact", &test, "--test-threads=1", "--nocapture"]).envs(environment.iter().copied());
-    let ended = command.output().expect("a test can run itself");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut inside = command.spawn().expect("a test can run itself");
+    // Closed when this process ends, however it does: signals do not reach process 1 of a namespace.
+    let _alive = inside.stdin.take();
+    let ended = inside.wait_with_output().expect("a test can run itself");
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "in its sandbox ({}):\n{stdout}\n{stderr}", ended.status);
     assert!(stdout.contains("1 passed"), "{test} is not the name of a test:\n{stdout}");
     print!("{stdout}");
     eprint!("{stderr}");
     stderr.lines().filter(|line| line.starts_with(SKIPPED)).for_each(|line| show(&format!("{test}: {line}")));
+}
+
+/// Waits until nobody is left who waits for this test, and ends it, and with it all that it has started.
+fn end_with_the_one_outside() {
+    let _ = io::stdin().read(&mut [0]);
+    std::process::exit(1);
 }
 
 /// This program, to be started in a pid namespace where one can be made.
