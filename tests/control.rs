@@ -14,3 +14,5 @@ mod sandbox;
 mod signals;
 #[path = "control/streams.rs"]
 mod streams;
+#[path = "common/waiting.rs"]
+mod waiting;

@@ -15,3 +15,5 @@ mod sandbox;
 mod strangers;
 #[path = "links/system_calls.rs"]
 mod system_calls;
+#[path = "common/waiting.rs"]
+mod waiting;

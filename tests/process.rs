@@ -35,3 +35,5 @@ mod stops;
 mod streams;
 #[path = "process/strikes.rs"]
 mod strikes;
+#[path = "common/waiting.rs"]
+mod waiting;

@@ -1,17 +1,14 @@
 //! A place of its own for a program: folders that must be empty in the end, and a look at what runs.
 
+pub use crate::waiting::{pid_in, until};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
 use crate::harness::{Program, command};
-
-/// Longer than anything here takes on a busy machine; what takes longer hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a program could leave something: each of these names a folder.
 const VARIABLES: [&str; 8] = [
@@ -84,21 +81,6 @@ fn time_of_a_process() -> Duration {
     let begun = Instant::now();
     assert!(Command::new("true").status().expect("it starts").success());
     begun.elapsed()
-}
-
-#[track_caller]
-pub fn pid_in(reply: &str) -> Pid {
-    let pid = reply.strip_prefix("Ok: ").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-    pid.unwrap_or_else(|| panic!("{reply:?} holds no pid"))
-}
-
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "never: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// The processes that run and have this among their words. (A zombie has no words.)

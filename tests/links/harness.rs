@@ -1,10 +1,11 @@
 //! A system of processes in which some nodes are rogues, and the log of its control node.
 
+use crate::waiting::pid_in;
+pub use crate::waiting::until;
 use std::fs;
 use std::io::{self, Write};
 use std::sync::Mutex;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nodetree::{Dictionary, Mode, NodeTree, TopologyKind};
 use rustix::process::Pid;
@@ -38,19 +39,7 @@ pub fn check(tree: &Tree, dialogue: &[(&str, &str)]) {
 
 #[track_caller]
 pub fn create(tree: &Tree, line: &str) -> Pid {
-    let reply = say(tree, line);
-    let pid = reply.strip_prefix("Ok: ").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-    pid.unwrap_or_else(|| panic!("{reply:?} to {line} holds no pid"))
-}
-
-/// Waits until it holds.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "never: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
+    pid_in(&say(tree, line))
 }
 
 /// Neither running nor a zombie.

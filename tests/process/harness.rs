@@ -1,11 +1,11 @@
 //! Systems of processes, what the kernel says of them, and signals.
 
+pub use crate::waiting::{pid_in, until};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nodetree::{CommandSet, Dictionary, Mode, NodeTree, TopologyKind};
 use rustix::process::{Pid, Signal, kill_process};
@@ -42,11 +42,6 @@ pub fn all_of<C: CommandSet>(tree: &NodeTree<C>, lines: &[&str]) -> Vec<String> 
     tickets.into_iter().map(|ticket| tree.wait(ticket).unwrap().answer.to_string()).collect()
 }
 
-pub fn pid_in(reply: &str) -> Pid {
-    let pid = reply.strip_prefix("Ok: ").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-    pid.unwrap_or_else(|| panic!("{reply:?} holds no pid"))
-}
-
 #[track_caller]
 pub fn create<C: CommandSet>(tree: &NodeTree<C>, line: &str) -> Pid {
     pid_in(&say(tree, line))
@@ -69,15 +64,6 @@ pub fn is_gone(pid: Pid) -> bool {
 
 pub fn is_stopped(pid: Pid) -> bool {
     stat(pid).is_some_and(|stat| stat[0] == "T")
-}
-
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "never: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// The program in process mode, and the pids of the nodes that were created in it.
