@@ -173,7 +173,7 @@ impl ComputingNode {
                 Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Ping { route, to, nonce })),
                 Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
             },
-            Envelope::Wave { wave, deadline_ns, step_ns } => self.on_wave(wave, deadline_ns, step_ns),
+            Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, (budget_ns, step_ns)),
             Envelope::WaveReply { wave, missing, last } => {
                 let Some(child) = self.child_links.get(&link).map(|child| child.key.id) else { return };
                 if self.waves.is_too_much(wave, missing.len()) {
@@ -209,17 +209,17 @@ impl ComputingNode {
         link.map_or(Next::Nowhere, |link| Next::Link(*link))
     }
 
-    fn on_wave(&mut self, wave: u64, deadline_ns: Nanos, step_ns: Nanos) {
+    fn on_wave(&mut self, now: Nanos, wave: u64, (budget_ns, step_ns): (Nanos, Nanos)) {
         if self.children.is_empty() {
             self.answer_wave(wave, Vec::new());
             return;
         }
-        if !self.waves.start(wave, deadline_ns, self.children.keys().copied()) {
+        if !self.waves.start(wave, now.saturating_add(budget_ns), self.children.keys().copied()) {
             return;
         }
-        let deadline_ns = deadline_ns.saturating_sub(step_ns);
+        let budget_ns = budget_ns.saturating_sub(step_ns);
         for &link in self.children.values() {
-            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, deadline_ns, step_ns }));
+            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns }));
         }
     }
 

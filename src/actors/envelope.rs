@@ -49,8 +49,8 @@ pub enum Envelope {
     Wave {
         /// The number of the wave.
         wave: u64,
-        /// The answer must be given at this time on the mode's clock, at the latest.
-        deadline_ns: Nanos,
+        /// The answer must be given within this time, on the clock of whoever takes it.
+        budget_ns: Nanos,
         /// By how much earlier the next level must answer.
         step_ns: Nanos,
     },
@@ -158,7 +158,7 @@ impl fmt::Display for Envelope {
             Self::Reply { from, packet } => write!(f, "reply of {}{}", from.id, Numbers(packet)),
             Self::Ping { to, .. } => write!(f, "ping to {}", to.id),
             Self::Pong { from, .. } => write!(f, "pong of {}", from.id),
-            Self::Wave { deadline_ns, .. } => write!(f, "wave until {} us", deadline_ns / 1000),
+            Self::Wave { budget_ns, .. } => write!(f, "wave for {} us", budget_ns / 1000),
             Self::WaveReply { missing, last, .. } => {
                 f.write_str("wave answered")?;
                 missing.iter().try_for_each(|id| write!(f, ", not by {id}"))?;

@@ -42,7 +42,7 @@ fn envelopes() -> Vec<Envelope> {
         Envelope::Ping { route: Route::Compare, to: KEY, nonce: 9 },
         Envelope::Ping { route: Route::Bits { bits: 2, left: 2 }, to: KEY, nonce: 9 },
         Envelope::Pong { from: KEY, nonce: 9 },
-        Envelope::Wave { wave: 4, deadline_ns: 5_000_000_000, step_ns: 1_000_000 },
+        Envelope::Wave { wave: 4, budget_ns: 5_000_000_000, step_ns: 1_000_000 },
         Envelope::WaveReply { wave: 4, missing: vec![i64::MAX, -64], last: true },
         Envelope::Marker { epoch: 65536, through: true },
         Envelope::ChildGone { child: KEY, link: LinkId(12) },
