@@ -68,6 +68,7 @@ const RULES: [Rule; 10] = [
         wrong: &[
             ("actors/node_actor.rs", "use crate::modes::Mode;"),
             ("topology/x.rs", "use crate::actors::NodeKey;"),
+            ("faults/x.rs", "use crate::actors::NodeKey;"),
             ("command_sets/x.rs", "crate::cli::print()"),
             ("modes/x.rs", "use crate::cli;"),
         ],
@@ -155,7 +156,7 @@ const LONG: &str = match std::str::from_utf8(&[b'\n'; LINES + 1]) {
 
 const IMPURE: [&str; 10] =
     ["actix", "actix_rt", "tokio", "net", "thread", "process", "Instant", "SystemTime", "rand", "rustix"];
-const PURE: [&str; 6] = ["commands/", "command_sets/", "topology/", "trace/", "actors/", "modes/wire.rs"];
+const PURE: [&str; 7] = ["commands/", "command_sets/", "topology/", "faults/", "trace/", "actors/", "modes/wire.rs"];
 const SHELLS: [&str; 2] = ["actors/node_actor.rs", "actors/control_actor.rs"];
 
 fn is_pure(path: &str) -> bool {
@@ -206,7 +207,7 @@ fn panics(source: &Source) -> Vec<Finding> {
 
 fn outward(source: &Source) -> Vec<Finding> {
     let forbidden: &[&str] = match source.path.split('/').next().unwrap_or_default() {
-        "commands" | "command_sets" | "topology" => &["crate::actors", "crate::modes", "crate::trace", "crate::cli"],
+        "commands" | "command_sets" | "topology" | "faults" => &["crate::actors", "crate::modes", "crate::trace", "crate::cli"],
         "actors" | "trace" => &["crate::modes", "crate::cli"],
         "modes" => &["crate::cli"],
         _ => &[],

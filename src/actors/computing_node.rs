@@ -86,7 +86,7 @@ impl ComputingNode {
             greeted: BTreeSet::new(),
             visit: None,
             draining: None,
-            execution: Execution::new(executor, node_session(spec.lossy_links)),
+            execution: Execution::new(executor, SessionConfig { eager_ack: true, ..SessionConfig::default() }),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
             next_beat: now + spec.beat_period_ns,
@@ -355,9 +355,4 @@ enum Next {
     Here,
     Link(LinkId),
     Nowhere,
-}
-
-/// How the node's end of its session behaves.
-fn node_session(lossy: bool) -> SessionConfig {
-    SessionConfig { eager_ack: true, ..super::session_config(lossy) }
 }

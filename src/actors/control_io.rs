@@ -12,8 +12,6 @@ pub struct ControlConfig {
     pub topology: TopologyKind,
     /// How long an answer is waited for.
     pub reply_timeout_ns: Nanos,
-    /// Whether links may lose, repeat or reorder what they carry.
-    pub lossy_links: bool,
     /// Whether nodes are processes: then the kernel is asked ([`ControlEffect::Examine`]) before one is called silent.
     pub asks_kernel: bool,
 }

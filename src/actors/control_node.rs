@@ -26,7 +26,6 @@ pub(super) enum Due {
     Wave(u64),
     Silence(NodeId),
     LastReplies(NodeKey),
-    Session(NodeId),
     Watch,
 }
 
@@ -314,7 +313,6 @@ impl ControlNode {
                 Due::Wave(op) => self.wave_overdue(op),
                 Due::Silence(id) => self.check_silence(id),
                 Due::LastReplies(key) => self.last_replies_are_over(key),
-                Due::Session(id) => self.transmit(id),
                 Due::Watch => self.look_around(),
             }
         }

@@ -103,7 +103,7 @@ impl Execution {
             Stage::Finishing => self.has_room(),
             Stage::Idle | Stage::Receiving | Stage::Dropping => session.has_delivery() && self.has_room(),
         };
-        if can_work { Some(now) } else { session.deadline() }
+        can_work.then_some(now)
     }
 
     fn has_room(&self) -> bool {

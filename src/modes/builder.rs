@@ -129,7 +129,6 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
         config: ControlConfig {
             topology: config.topology,
             reply_timeout_ns: nanos(config.reply_timeout.0),
-            lossy_links: false,
             asks_kernel: config.mode == Mode::Process,
         },
         make_executor: Box::new(executor::<C>),

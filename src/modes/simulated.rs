@@ -20,7 +20,8 @@ use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
 use crate::actors::{
     Address, ControlActor, ControlMail, ControlNode, Describe, Frame, FromNode, LongJob, NodeMail, Submission,
 };
-use world::{Events, Random, WAYS_KEPT, Way, World};
+use crate::random::Random;
+use world::{Events, WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
