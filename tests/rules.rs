@@ -207,7 +207,9 @@ fn panics(source: &Source) -> Vec<Finding> {
 
 fn outward(source: &Source) -> Vec<Finding> {
     let forbidden: &[&str] = match source.path.split('/').next().unwrap_or_default() {
-        "commands" | "command_sets" | "topology" | "faults" => &["crate::actors", "crate::modes", "crate::trace", "crate::cli"],
+        "commands" | "command_sets" | "topology" | "faults" => {
+            &["crate::actors", "crate::modes", "crate::trace", "crate::cli"]
+        }
         "actors" | "trace" => &["crate::modes", "crate::cli"],
         "modes" => &["crate::cli"],
         _ => &[],

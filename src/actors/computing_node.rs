@@ -49,6 +49,17 @@ struct Child {
     slot: Slot,
 }
 
+impl NodeInput {
+    /// What kind of envelope or message it is; nothing for what nobody has sent.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Envelope(_, envelope) => Some(envelope.kind()),
+            Self::Control(message) => Some(message.kind()),
+            Self::Closed(_) | Self::LongDone(_) | Self::Wake => None,
+        }
+    }
+}
+
 /// A computing node.
 ///
 /// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects

@@ -9,6 +9,7 @@ mod create;
 mod envelope;
 mod exec;
 mod execution;
+mod faults;
 mod hearing;
 mod life;
 mod link_end;

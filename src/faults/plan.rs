@@ -262,6 +262,14 @@ impl FaultKind {
         }
     }
 
+    /// The node that it is about, or below the one link that it is about.
+    pub fn place(&self) -> Option<NodeId> {
+        match self.links() {
+            Some((Links::Above(node), _)) => Some(node),
+            _ => self.node(),
+        }
+    }
+
     /// Whether it is over at once: there is nothing to heal.
     pub fn is_an_event(&self) -> bool {
         matches!(self, Self::Kill(_) | Self::Resume(_) | Self::Corrupt { .. })

@@ -78,12 +78,14 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel) {
+    /// Later by the first time; and by the second, while what is sent after it does not wait.
+    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
         let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
-        let delay = self.random.between(DELAY_NS);
+        let delay = later + self.random.between(DELAY_NS);
         let last = self.last_arrival.entry(way).or_insert(0);
         *last = (self.now + delay).max(*last + 1);
-        self.events.push(*last, parcel);
+        let at = *last + overtaken;
+        self.events.push(at, parcel);
         if self.last_arrival.len() >= self.ways_kept {
             let now = self.now;
             self.last_arrival.retain(|_, last| *last > now);
@@ -112,6 +114,7 @@ fn through_the_codec(parcel: Parcel) -> Parcel {
         Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) if fits_into_a_frame(&envelope) => {
             Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
         }
+        Parcel::Packet(to, packet) => Parcel::Packet(to, there_and_back(&packet)),
         Parcel::ToNode(key, NodeMail::Control(message, address)) => {
             Parcel::ToNode(key, NodeMail::Control(there_and_back(&message), address))
         }
