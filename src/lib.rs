@@ -35,6 +35,8 @@ pub mod command_sets;
 pub mod commands;
 mod error;
 pub mod modes;
+#[cfg(not(feature = "testing"))]
+mod planted;
 #[cfg(feature = "testing")]
 pub mod planted;
 #[cfg(feature = "testing")]

@@ -8,6 +8,7 @@ use super::message::{ControlDown, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;
 use crate::commands::Notice;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
 
 /// A node is reported when nothing has come from it for so many periods.
@@ -35,7 +36,8 @@ pub(super) struct Watch {
 
 impl Watch {
     fn is_quiet(&self, for_ns: Nanos) -> bool {
-        for_ns >= self.period_ns * PERIODS_OF_QUIET
+        let periods = if is_planted(Bug::NoticeTooEarly) { PERIODS_OF_QUIET - 1 } else { PERIODS_OF_QUIET };
+        for_ns >= self.period_ns * periods
     }
 
     /// No excuse counts any more.
