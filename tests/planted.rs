@@ -110,7 +110,7 @@ impl<T: Debug + Clone> Hunt<'_, T> {
 
 /// The same cases in every run of the tests.
 fn runner() -> TestRunner {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
 }
 
@@ -169,40 +169,34 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     vec(operation, 1..30)
 }
 
-/// What random scripts show, and how many lines are enough.
-const SHOWN_BY_SCRIPTS: [(Bug, usize); 18] = [
+/// What random scripts show, and how many lines are enough for it.
+const SHOWN_BY_SCRIPTS: [(Bug, usize); 20] = [
     (Bug::PingallWithoutDescendants, 5),
     (Bug::ReplyTwice, 2),
-    (Bug::SubtreeNotMarkedDown, 9),
-    (Bug::NoticeTooEarly, 9),
-    (Bug::ReturnNotNoticed, 9),
-    (Bug::RelinkLosesChild, 9),
-    (Bug::FirstInFirstOutBroken, 9),
-    (Bug::AckTakenForDone, 9),
-    (Bug::WaveDeadlineNotShrunk, 9),
-    (Bug::RequestOnTheControlPlane, 9),
-    (Bug::PendingBelowTheDead, 9),
-    (Bug::SilenceForEver, 9),
-    (Bug::RetiredLinkUsed, 9),
-    (Bug::OldParentKept, 9),
-    (Bug::PlaceNotChanged, 9),
-    (Bug::DuplicateCreate, 9),
-    (Bug::ResumeForgotten, 9),
-    (Bug::BarrierIgnored, 9),
+    (Bug::SubtreeNotMarkedDown, 5),
+    (Bug::NoticeTooEarly, 6),
+    (Bug::ReturnNotNoticed, 8),
+    (Bug::RelinkLosesChild, 4),
+    (Bug::FirstInFirstOutBroken, 5),
+    (Bug::AckTakenForDone, 2),
+    (Bug::WaveDeadlineNotShrunk, 5),
+    (Bug::RequestOnTheControlPlane, 4),
+    (Bug::PendingBelowTheDead, 6),
+    (Bug::SilenceForEver, 5),
+    (Bug::RetiredLinkUsed, 7),
+    (Bug::OldParentKept, 4),
+    (Bug::PlaceNotChanged, 6),
+    (Bug::DuplicateCreate, 3),
+    (Bug::ResumeForgotten, 4),
+    (Bug::BarrierIgnored, 2),
+    (Bug::ParkedForgotten, 2),
+    (Bug::SessionOutlivesItsNode, 5),
 ];
 
 #[test]
 fn what_random_scripts_show() {
-    let only = std::env::var("ONLY").ok();
-    for (bug, at_most) in
-        SHOWN_BY_SCRIPTS.into_iter().chain([(Bug::ParkedForgotten, 9), (Bug::SessionOutlivesItsNode, 9)])
-    {
-        if only.as_ref().is_some_and(|only| !format!("{bug:?}").contains(only)) {
-            continue;
-        }
-        let start = std::time::Instant::now();
-        let _ = std::panic::catch_unwind(|| by_the_oracle(bug, at_most).is_successful_with(any_script()));
-        println!("TIME {bug:?} {:?}", start.elapsed());
+    for (bug, at_most) in SHOWN_BY_SCRIPTS {
+        by_the_oracle(bug, at_most).is_successful_with(any_script());
     }
 }
 

@@ -191,7 +191,7 @@ impl ControlNode {
         let now = self.now;
         if let Some(entry) = self.registry.of(key) {
             entry.last_sign = now;
-            if entry.reported && !is_planted(Bug::ReturnNotNoticed) {
+            if entry.reported {
                 self.has_returned(key.id);
             }
             if self.registry.silent.contains(&key.id) {

@@ -189,7 +189,8 @@ impl ControlNode {
         let heard = entry.last_sign.max(watch.since).min(above.heard);
         let (quiet, too_quiet) = (watch.is_quiet(now - heard), watch.is_too_quiet(now - heard));
         let excused = quiet && !too_quiet && (above.excused || watch.starved.contains(&id));
-        let is_news = if quiet { may_report && !excused } else { entry.life == Life::Up && !stopped };
+        let returns = entry.life == Life::Up && !stopped && !is_planted(Bug::ReturnNotNoticed);
+        let is_news = if quiet { may_report && !excused } else { returns };
         if quiet != entry.reported && is_news {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };
