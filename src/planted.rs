@@ -69,12 +69,18 @@ pub enum Bug {
     ParkedForgotten,
     /// A node that is created again goes on with the session of its earlier life.
     SessionOutlivesItsNode,
+    /// A wave carries a moment on the sender's clock, and nodes compare it with theirs.
+    DeadlineOnTheWallClock,
+    /// Processes inherit the ends of other processes' links.
+    CloseOnExecMissing,
+    /// The end of a process is seen, and it is not reaped.
+    ZombieNotReaped,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
@@ -103,6 +109,9 @@ impl Bug {
         Self::BarrierIgnored,
         Self::ParkedForgotten,
         Self::SessionOutlivesItsNode,
+        Self::DeadlineOnTheWallClock,
+        Self::CloseOnExecMissing,
+        Self::ZombieNotReaped,
     ];
 
     #[cfg(feature = "testing")]

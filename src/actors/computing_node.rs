@@ -50,6 +50,17 @@ struct Child {
     slot: Slot,
 }
 
+impl NodeInput {
+    /// What kind of envelope or message it is; nothing for what nobody has sent.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Envelope(_, envelope) => Some(envelope.kind()),
+            Self::Control(message) => Some(message.kind()),
+            Self::Closed(_) | Self::LongDone(_) | Self::Wake => None,
+        }
+    }
+}
+
 /// A computing node.
 ///
 /// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects
@@ -87,7 +98,7 @@ impl ComputingNode {
             greeted: BTreeSet::new(),
             visit: None,
             draining: None,
-            execution: Execution::new(executor, node_session(spec.lossy_links)),
+            execution: Execution::new(executor, SessionConfig { eager_ack: true, ..SessionConfig::default() }),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
             next_beat: now + spec.beat_period_ns,
@@ -174,7 +185,7 @@ impl ComputingNode {
                 Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Ping { route, to, nonce })),
                 Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
             },
-            Envelope::Wave { wave, deadline_ns, step_ns } => self.on_wave(wave, deadline_ns, step_ns),
+            Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, (budget_ns, step_ns)),
             Envelope::WaveReply { wave, missing, last } => {
                 let Some(child) = self.child_links.get(&link).map(|child| child.key.id) else { return };
                 if self.waves.is_too_much(wave, missing.len()) {
@@ -211,18 +222,19 @@ impl ComputingNode {
         link.map_or(Next::Nowhere, |link| Next::Link(*link))
     }
 
-    fn on_wave(&mut self, wave: u64, deadline_ns: Nanos, step_ns: Nanos) {
+    fn on_wave(&mut self, now: Nanos, wave: u64, (budget_ns, step_ns): (Nanos, Nanos)) {
         if self.children.is_empty() {
             self.answer_wave(wave, Vec::new());
             return;
         }
-        if !self.waves.start(wave, deadline_ns, self.children.keys().copied()) {
+        let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { 0 } else { now };
+        if !self.waves.start(wave, from_ns.saturating_add(budget_ns), self.children.keys().copied()) {
             return;
         }
-        let step = if is_planted(Bug::WaveDeadlineNotShrunk) { 0 } else { step_ns };
-        let deadline_ns = deadline_ns.saturating_sub(step);
+        let shrinks_by = if is_planted(Bug::WaveDeadlineNotShrunk) { 0 } else { step_ns };
+        let budget_ns = budget_ns.saturating_sub(shrinks_by);
         for &link in self.children.values() {
-            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, deadline_ns, step_ns }));
+            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns }));
         }
     }
 
@@ -366,9 +378,4 @@ enum Next {
     Here,
     Link(LinkId),
     Nowhere,
-}
-
-/// How the node's end of its session behaves.
-fn node_session(lossy: bool) -> SessionConfig {
-    SessionConfig { eager_ack: true, ..super::session_config(lossy) }
 }

@@ -49,8 +49,8 @@ pub enum Envelope {
     Wave {
         /// The number of the wave.
         wave: u64,
-        /// The answer must be given at this time on the mode's clock, at the latest.
-        deadline_ns: Nanos,
+        /// The answer must be given within this time, on the clock of whoever takes it.
+        budget_ns: Nanos,
         /// By how much earlier the next level must answer.
         step_ns: Nanos,
     },
@@ -126,6 +126,16 @@ impl Envelope {
         }
     }
 
+    /// How many bytes it carries for somebody, about.
+    pub(super) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Request { packet, .. } => packet.segment.as_ref().map_or(0, |(_, piece)| piece.bytes.len()),
+            Self::Reply { packet, .. } => packet.segment.as_ref().map_or(0, |(_, piece)| piece.bytes.len()),
+            Self::WaveReply { missing, .. } => size_of::<NodeId>() * missing.len(),
+            _ => 0,
+        }
+    }
+
     /// The command that it belongs to; one that only acknowledges belongs to none.
     pub fn command(&self) -> Option<u64> {
         match self {
@@ -158,7 +168,7 @@ impl fmt::Display for Envelope {
             Self::Reply { from, packet } => write!(f, "reply of {}{}", from.id, Numbers(packet)),
             Self::Ping { to, .. } => write!(f, "ping to {}", to.id),
             Self::Pong { from, .. } => write!(f, "pong of {}", from.id),
-            Self::Wave { deadline_ns, .. } => write!(f, "wave until {} us", deadline_ns / 1000),
+            Self::Wave { budget_ns, .. } => write!(f, "wave for {} us", budget_ns / 1000),
             Self::WaveReply { missing, last, .. } => {
                 f.write_str("wave answered")?;
                 missing.iter().try_for_each(|id| write!(f, ", not by {id}"))?;

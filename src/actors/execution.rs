@@ -20,6 +20,8 @@ pub struct LongJob {
     executor: Box<dyn Executor>,
     /// How long it takes in virtual time.
     pub virtual_ns: Nanos,
+    /// By how much the clock of its node is ahead.
+    ahead: Nanos,
 }
 
 /// A long request that has been computed, with the state of its node.
@@ -30,10 +32,14 @@ pub struct LongResult {
 }
 
 impl LongJob {
+    pub(super) fn with_clock_ahead(self, ahead: Nanos) -> Self {
+        Self { ahead, ..self }
+    }
+
     /// Computes it.
     pub fn run(mut self, now: Nanos) -> LongResult {
         let mut outputs = Vec::new();
-        let result = self.executor.finish(now, &mut outputs);
+        let result = self.executor.finish(now + self.ahead, &mut outputs);
         LongResult { executor: self.executor, outputs, result }
     }
 }
@@ -103,7 +109,7 @@ impl Execution {
             Stage::Finishing => self.has_room(),
             Stage::Idle | Stage::Receiving | Stage::Dropping => session.has_delivery() && self.has_room(),
         };
-        if can_work { Some(now) } else { session.deadline() }
+        can_work.then_some(now)
     }
 
     fn has_room(&self) -> bool {
@@ -204,7 +210,7 @@ impl Execution {
         let executor = self.executor.as_mut()?;
         if let Some(virtual_ns) = executor.long_ns() {
             self.stage = Stage::Away;
-            return self.executor.take().map(|executor| LongJob { executor, virtual_ns });
+            return self.executor.take().map(|executor| LongJob { executor, virtual_ns, ahead: 0 });
         }
         let mut outputs = Vec::new();
         let result = executor.finish(now, &mut outputs);

@@ -108,8 +108,8 @@ impl ControlNode {
             return self.end_wave(op);
         }
         let step_ns = timeout / (2 * self.topology.height().max(1) as u64);
-        let deadline_ns = self.now + timeout.saturating_sub(step_ns);
-        let wave = Envelope::Wave { wave: op, deadline_ns, step_ns };
+        let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { self.now } else { 0 };
+        let wave = Envelope::Wave { wave: op, budget_ns: from_ns + timeout.saturating_sub(step_ns), step_ns };
         for id in top {
             if let Some(entry) = self.registry.get(id) {
                 self.effects.push(ControlEffect::Send(entry.uplink, wave.clone()));

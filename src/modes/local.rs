@@ -1,5 +1,8 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
+mod faults;
+mod network;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
@@ -11,11 +14,14 @@ use rustc_hash::FxHashMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
     Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LongJob, NodeActor, NodeHost, NodeMail,
+    LinkFrame, LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
 };
 use crate::command_sets::Executor;
-use crate::topology::Slot;
+use crate::faults::{Fault, FaultKind, Moment};
+use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
+use faults::Faults;
+pub(super) use network::Network;
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
@@ -26,6 +32,12 @@ pub(super) enum Parcel {
     ToNode(NodeKey, NodeMail),
     ToControl(ControlMail),
     FromNode(FromNode),
+    /// A packet for the session of a link's end.
+    Packet(End, LinkFrame),
+    /// An end of a link that repeats wants a turn; it was asked for at this time.
+    EndDue(End, Nanos),
+    /// Something that has waited until a slow node came to it.
+    Late(Box<Parcel>),
 }
 
 /// How an in-process mode carries things: at once, or after a delay of its own.
@@ -34,14 +46,14 @@ pub(super) trait Carrier: 'static {
     fn now(&self) -> Nanos;
     /// Brings it to [`Local::deliver`], behind what was sent the same way before.
     fn carry(&self, parcel: Parcel);
+    /// The same, by the first time later; and by the second, while what is sent after it does not wait.
+    fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos));
     /// Brings it to [`Local::deliver`] at that time.
     fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
-    /// The address through which a node reaches another one that has this address.
-    fn link_address(&self, direct: Address) -> Address;
-    /// The address through which a node reaches the control node.
-    fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode>;
+    /// Whether everything that nodes send goes through the [`Network`], faults or not.
+    fn needs_network(&self) -> bool;
 }
 
 struct LocalNode {
@@ -57,9 +69,12 @@ struct LocalControl {
     up: Rc<Recipient<FromNode>>,
 }
 
-/// Who is at the two ends of a link; nobody once an end is closed.
+/// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
 #[derive(Clone, Copy)]
-struct LocalLink([Option<NodeKey>; 2]);
+struct LocalLink {
+    ends: [Option<NodeKey>; 2],
+    below: NodeId,
+}
 
 pub(super) type MakeExecutor = Box<dyn Fn() -> Box<dyn Executor> + Send>;
 
@@ -73,12 +88,15 @@ pub(super) struct Local<C: Carrier> {
     /// The ends of links that the nodes hold.
     ends: RefCell<BTreeSet<(NodeKey, End)>>,
     control: RefCell<Option<LocalControl>>,
+    faults: Faults,
+    /// What stands behind the addresses of nodes, if something has to look at what they send.
+    network: RefCell<Option<Address>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
 
 impl<C: Carrier> Local<C> {
-    pub(super) fn new(carrier: C, trace: Trace, make_executor: MakeExecutor) -> Rc<Self> {
+    pub(super) fn new(carrier: C, seed: u64, trace: Trace, make_executor: MakeExecutor) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             carrier,
             trace,
@@ -87,14 +105,21 @@ impl<C: Carrier> Local<C> {
             links: RefCell::default(),
             ends: RefCell::default(),
             control: RefCell::default(),
+            faults: Faults::new(seed),
+            network: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
             this: this.clone(),
         })
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        let link = self.carrier.link_address(Arc::new(control.clone().recipient()));
-        let up = Rc::new(self.carrier.control_address(control.clone().recipient()));
+        let (mut link, mut up): (Address, _) = (Arc::new(control.clone().recipient()), control.clone().recipient());
+        if self.carrier.needs_network() {
+            let network = Network(self.this.clone()).start();
+            (link, up) = (Arc::new(network.clone().recipient()), network.recipient());
+            *self.network.borrow_mut() = Some(Arc::clone(&link));
+        }
+        let up = Rc::new(up);
         *self.control.borrow_mut() = Some(LocalControl { mail: control, link, up });
     }
 
@@ -110,7 +135,27 @@ impl<C: Carrier> Local<C> {
 
     /// Hands over what has been carried.
     pub(super) fn deliver(&self, parcel: Parcel) {
+        let late = self.reader_of(&parcel).and_then(|key| self.faults.late(self.carrier.now(), key));
+        match late {
+            Some(at) => self.carrier.carry_at(at, Parcel::Late(Box::new(parcel))),
+            None => self.hand_over(parcel),
+        }
+    }
+
+    /// The node that it is for, if it has to be asked how slow that is.
+    fn reader_of(&self, parcel: &Parcel) -> Option<NodeKey> {
         match parcel {
+            Parcel::ToNode(key, _) => Some(*key),
+            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(&to.link)?.ends[to.side as usize],
+            _ => None,
+        }
+    }
+
+    fn hand_over(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Packet(to, packet) => self.take_packet(to, packet),
+            Parcel::EndDue(end, at) => self.end_is_due(end, at),
+            Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
                 if let Some(node) = self.nodes.borrow().get(&key) {
@@ -131,7 +176,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn deliver_frame(&self, frame: Frame) {
-        let Some(&LocalLink(ends)) = self.links.borrow().get(&frame.to.link) else { return };
+        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(&frame.to.link) else { return };
         match ends[frame.to.side as usize] {
             None => {}
             Some(NodeKey::CONTROL) => {
@@ -158,10 +203,11 @@ impl<C: Carrier> Local<C> {
         self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
         let up = self.control.borrow().as_ref().map(|control| Rc::clone(&control.up));
         let Some(up) = up else { return };
-        let node = ComputingNode::new(self.carrier.now(), spec, (self.make_executor)());
+        let ahead = self.faults.born(key);
+        let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
         let gate = Gate::default();
-        let mail = NodeActor::new(node, up, this, gate.clone()).start();
-        let link = self.carrier.link_address(Arc::new(mail.clone().recipient()));
+        let mail = NodeActor::new(node, up, this, gate.clone()).with_clock_ahead(ahead).start();
+        let link = self.network.borrow().clone().unwrap_or_else(|| Arc::new(mail.clone().recipient()));
         self.nodes.borrow_mut().insert(key, LocalNode { mail, link, gate });
         self.input(ControlInput::Started(key, pid));
     }
@@ -177,9 +223,8 @@ impl<C: Carrier> Local<C> {
     fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
-        self.links
-            .borrow_mut()
-            .insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
+        let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
+        self.links.borrow_mut().insert(link, LocalLink { ends: made, below: lower.id });
         let ends = [(upper, Side::Upper), (lower, Side::Lower)].map(|(key, side)| (key, End { link, side }));
         let nodes = self.nodes.borrow();
         self.ends.borrow_mut().extend(ends.into_iter().filter(|(key, _)| nodes.contains_key(key)));
@@ -196,8 +241,9 @@ impl<C: Carrier> Local<C> {
 
     /// An end is closed: nothing is delivered there any more, and the other end is told, behind what is on its way.
     fn close_end(&self, end: End) {
+        self.faults.closed(end);
         let mut links = self.links.borrow_mut();
-        let Some(LocalLink(ends)) = links.get_mut(&end.link) else { return };
+        let Some(LocalLink { ends, .. }) = links.get_mut(&end.link) else { return };
         ends[end.side as usize] = None;
         if ends[end.side.other() as usize].is_none() {
             links.remove(&end.link);
@@ -205,13 +251,19 @@ impl<C: Carrier> Local<C> {
         }
         drop(links);
         let to = End { link: end.link, side: end.side.other() };
-        self.carrier.carry(Parcel::Frame(Frame { to, event: LinkEvent::Closed }));
+        let closed = Frame { to, event: LinkEvent::Closed };
+        match &*self.network.borrow() {
+            // Behind what the node has just sent.
+            Some(network) => network.do_send(closed),
+            None => self.carrier.carry(Parcel::Frame(closed)),
+        }
     }
 
     /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
     fn kill(&self, key: NodeKey) {
         let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
+        self.faults.died(key);
         node.gate.kill();
         node.mail.do_send(NodeMail::GateMoved);
         while let Some(end) = self.take_end(key) {
@@ -275,6 +327,18 @@ impl<C: Carrier> NodeHost for Local<C> {
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
         self.trace.delivered(self.carrier.now(), to.id, link, envelope);
     }
+
+    fn before(&self, node: NodeKey, input: &NodeInput) -> bool {
+        self.may_take(node, input)
+    }
+
+    fn applied(&self, node: NodeKey) -> bool {
+        self.is_not_struck(node, Moment::Applied)
+    }
+
+    fn after(&self, node: NodeKey) {
+        self.is_not_struck(node, Moment::Answered);
+    }
 }
 
 /// The hands of the control node in an in-process system.
@@ -315,6 +379,18 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn resume(&mut self, node: NodeKey) {
         self.0.go_on(node);
+    }
+
+    fn begin_fault(&mut self, number: u64, kind: &FaultKind) {
+        self.0.begin_fault(number, kind);
+    }
+
+    fn watch_for_fault(&mut self, number: u64, fault: &Fault, life: Option<NodeKey>) {
+        self.0.watch_for_fault(number, fault, life);
+    }
+
+    fn end_fault(&mut self, number: u64) {
+        self.0.end_fault(number);
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {

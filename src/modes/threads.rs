@@ -1,20 +1,23 @@
 //! The threads mode: the control node and the tree as actors on one arbiter, in real time.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
-use actix::{Actor, Recipient};
+use actix::Actor;
 
 use super::engine::Parts;
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{Nanos, NodeKey};
-use crate::actors::{Address, ControlActor, ControlNode, FromNode, LongJob, NodeHost, NodeMail, Submissions};
+use crate::actors::{ControlActor, ControlNode, End, Frame, LongJob, NodeHost, NodeMail, Submissions};
 
 struct ThreadCarrier {
     wheel: Rc<Wheel<Parcel>>,
     local: OnceCell<Weak<Local<ThreadCarrier>>>,
+    /// When the last thing that could not be carried at once arrives there.
+    last_arrival: RefCell<BTreeMap<End, Nanos>>,
 }
 
 impl ThreadCarrier {
@@ -32,6 +35,23 @@ impl Carrier for ThreadCarrier {
         if let Some(local) = self.local() {
             local.deliver(parcel);
         }
+    }
+
+    /// What cannot be carried at once goes through the wheel, and so does what comes behind it: it must not overtake.
+    fn carry_late(&self, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
+        let (Parcel::Frame(Frame { to, .. }) | Parcel::Packet(to, _)) = &parcel else { return self.carry(parcel) };
+        let now = self.now();
+        let mut last = self.last_arrival.borrow_mut();
+        let before = last.get(to).copied().unwrap_or(0);
+        let is_packet = matches!(parcel, Parcel::Packet(..));
+        if later == 0 && overtaken == 0 && before <= now && !is_packet {
+            last.remove(to);
+            drop(last);
+            return self.carry(parcel);
+        }
+        let at = (now + later).max(before + 1);
+        last.insert(*to, at);
+        self.wheel.add(at + overtaken, parcel);
     }
 
     fn carry_at(&self, at: Nanos, parcel: Parcel) {
@@ -52,12 +72,8 @@ impl Carrier for ThreadCarrier {
         });
     }
 
-    fn link_address(&self, direct: Address) -> Address {
-        direct
-    }
-
-    fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode> {
-        direct
+    fn needs_network(&self) -> bool {
+        false
     }
 }
 
@@ -67,10 +83,10 @@ pub(super) fn start(parts: Parts) -> std::io::Result<RealTime> {
 }
 
 fn begin(parts: Parts, start: Instant) -> Begun {
-    let Parts { config, make_executor, sink, submissions, trace, awake, shared: _ } = parts;
+    let Parts { config, make_executor, sink, submissions, trace, awake, seed, shared: _ } = parts;
     let wheel = Rc::new(Wheel::new(start));
-    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new() };
-    let local = Local::new(carrier, trace, make_executor);
+    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new(), last_arrival: RefCell::default() };
+    let local = Local::new(carrier, seed, trace, make_executor);
     let _ = local.carrier.local.set(Rc::downgrade(&local));
     let fabric = Box::new(LocalFabric(Rc::clone(&local)));
     let queue = Submissions::new(submissions, awake);

@@ -42,7 +42,7 @@ fn envelopes() -> Vec<Envelope> {
         Envelope::Ping { route: Route::Compare, to: KEY, nonce: 9 },
         Envelope::Ping { route: Route::Bits { bits: 2, left: 2 }, to: KEY, nonce: 9 },
         Envelope::Pong { from: KEY, nonce: 9 },
-        Envelope::Wave { wave: 4, deadline_ns: 5_000_000_000, step_ns: 1_000_000 },
+        Envelope::Wave { wave: 4, budget_ns: 5_000_000_000, step_ns: 1_000_000 },
         Envelope::WaveReply { wave: 4, missing: vec![i64::MAX, -64], last: true },
         Envelope::Marker { epoch: 65536, through: true },
         Envelope::ChildGone { child: KEY, link: LinkId(12) },
@@ -92,7 +92,7 @@ fn shown<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, messag
 
 #[test]
 fn the_examples_of_the_page_are_what_is_sent() {
-    let spec = NodeSpec { key: KEY, lossy_links: false, beat_period_ns: 0 };
+    let spec = NodeSpec { key: KEY, beat_period_ns: 0 };
     let all = [shown("", &spec).replace("::", "")].into_iter();
     let all = all.chain(words_down().into_iter().map(|it| shown("ControlDown", &it)));
     let all = all.chain(words_up().into_iter().map(|it| shown("ControlUp", &it)));

@@ -155,9 +155,9 @@ impl Books {
             NodeEffect::Control(message) => self.check_word(message),
             NodeEffect::Close(link) => {
                 self.closed(*link);
-                if self.parent.is_none() {
-                    // The one that is kept for it is used now.
-                    let kept = self.open.iter().find(|(_, known)| known.role == Role::Parent);
+                if self.parent.is_none() && !matches!(self.control, Some(ControlDown::Unlink { .. })) {
+                    // It has ended by itself: the one that is kept for it is used now.
+                    let kept = self.open.iter().find(|(_, known)| known.role == Role::Parent && !known.used);
                     kept.map(|(link, _)| *link).into_iter().for_each(|link| self.used(link));
                 }
                 Ok(())

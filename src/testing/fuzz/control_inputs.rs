@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
@@ -7,6 +8,8 @@ use super::envelopes::envelope;
 use super::robots::Robots;
 use crate::actors::message::{ControlUp, Envelope, LinkId, MILLISECOND, NodeKey, RequestKind, RequestPiece, Side};
 use crate::actors::{ControlConfig, ControlEffect, ControlInput, ControlNode, Order};
+use crate::faults::{Direction, EnvelopeKind, Fault, FaultKind, Links, Moment, Trigger};
+use crate::modes::Span;
 use crate::topology::{NodeId, TopologyKind};
 
 /// The most things that happen to the control node.
@@ -84,7 +87,7 @@ struct Trial {
 impl Trial {
     fn new(topology: TopologyKind) -> Self {
         let reply_timeout_ns = REPLY_TIMEOUT_MS * MILLISECOND;
-        let config = ControlConfig { topology, reply_timeout_ns, lossy_links: false, asks_kernel: false };
+        let config = ControlConfig { topology, reply_timeout_ns, asks_kernel: false, faults: Vec::new() };
         Self {
             control: ControlNode::new(config),
             robots: Robots::default(),
@@ -248,7 +251,7 @@ fn id(input: &mut Unstructured) -> Result<NodeId> {
 }
 
 fn order(input: &mut Unstructured) -> Result<Order> {
-    Ok(match input.int_in_range(0..=19)? {
+    Ok(match input.int_in_range(0..=20)? {
         0..=5 => {
             let id = id(input)?;
             Order::Create { id, parent: if input.arbitrary()? { Some(input.int_in_range(-1..=6)?) } else { None } }
@@ -264,7 +267,8 @@ fn order(input: &mut Unstructured) -> Result<Order> {
         15 => Order::Pause(id(input)?),
         16 => Order::Resume(id(input)?),
         17 => Order::Heartbit(input.int_in_range(0..=50)? * 10 * MILLISECOND),
-        18 => Order::Wait(if input.arbitrary()? { Some(input.int_in_range(0..=500)? * MILLISECOND) } else { None }),
+        19 => Order::Wait(if input.arbitrary()? { Some(input.int_in_range(0..=500)? * MILLISECOND) } else { None }),
+        18 => fault(input)?,
         _ => {
             if input.arbitrary()? {
                 Order::All
@@ -273,6 +277,26 @@ fn order(input: &mut Unstructured) -> Result<Order> {
             }
         }
     })
+}
+
+fn fault(input: &mut Unstructured) -> Result<Order> {
+    let (node, links) = (id(input)?, Links::Above(id(input)?));
+    let (time, direction) = (Span(Duration::from_millis(input.int_in_range(0..=1_000)?)), Direction::Both);
+    let what = match input.int_in_range(0..=5)? {
+        0 => return Ok(Order::Heal(input.int_in_range(0..=6)?)),
+        1 => return Ok(Order::Faults),
+        2 => FaultKind::Kill(node),
+        3 => FaultKind::Pause(node),
+        4 => FaultKind::Resume(node),
+        _ => FaultKind::Cut { links, direction },
+    };
+    let when = match input.int_in_range(0..=3)? {
+        0 => Trigger::Now,
+        1 => Trigger::At(time),
+        2 => Trigger::After(input.int_in_range(0..=5)?),
+        _ => Trigger::Envelope { kind: EnvelopeKind::Ping, nth: 1, moment: Moment::Before },
+    };
+    Ok(Order::Fault(Box::new(Fault { when, what })))
 }
 
 fn word(input: &mut Unstructured) -> Result<ControlUp> {

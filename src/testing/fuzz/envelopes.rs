@@ -17,7 +17,7 @@ pub(super) fn envelope(input: &mut Unstructured) -> Result<Envelope> {
         2 => Envelope::Reply { from: key(input)?, packet: packet(input, reply_piece)? },
         3 => Envelope::Ping { route: route(input)?, to: key(input)?, nonce: input.arbitrary()? },
         4 => Envelope::Pong { from: key(input)?, nonce: input.arbitrary()? },
-        5 => Envelope::Wave { wave: input.arbitrary()?, deadline_ns: input.arbitrary()?, step_ns: input.arbitrary()? },
+        5 => Envelope::Wave { wave: input.arbitrary()?, budget_ns: input.arbitrary()?, step_ns: input.arbitrary()? },
         6 => Envelope::WaveReply { wave: input.arbitrary()?, missing: input.arbitrary()?, last: input.arbitrary()? },
         7 => Envelope::Marker { epoch: input.arbitrary()?, through: input.arbitrary()? },
         8 => Envelope::ChildGone { child: key(input)?, link: LinkId(input.arbitrary()?) },

@@ -83,7 +83,7 @@ pub fn node_inputs(data: &[u8]) {
 /// assert_eq!(check_happenings(&[Happening::Closed(2), Happening::Ask(7)]), Ok(()));
 /// ```
 pub fn check_happenings(happenings: &[Happening]) -> std::result::Result<(), String> {
-    let spec = NodeSpec { key: KEY, lossy_links: false, beat_period_ns: 0 };
+    let spec = NodeSpec { key: KEY, beat_period_ns: 0 };
     let mut trial =
         Trial { node: ComputingNode::new(0, &spec, executor::<Dictionary>()), books: Books::new(KEY), now: 0 };
     let child = |id| Role::Child { key: NodeKey { id, incarnation: 1 }, slot: Slot::Any };

@@ -94,6 +94,11 @@ impl Robots {
             ControlEffect::Pause(key) => self.is_stopped(key, true),
             ControlEffect::Resume(key) => self.is_stopped(key, false),
             ControlEffect::Examine(key) => self.wait(Place::Kernel(key), ControlInput::Examined(key, false)),
+            ControlEffect::BeginFault(number, _)
+            | ControlEffect::WatchForFault(number, ..)
+            | ControlEffect::EndFault(number) => {
+                self.wait(Place::Kernel(NodeKey::CONTROL), ControlInput::FaultTaken(number));
+            }
             ControlEffect::Answer(..)
             | ControlEffect::Notice(_)
             | ControlEffect::Taken(..)

@@ -4,6 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::command_sets::CommandSetKind;
 use crate::error::ConfigError;
+use crate::faults::{Fault, FaultPlan, WrongFault};
 use crate::modes::{MAX_CAPACITY, Mode, Span, SystemConfig};
 use crate::topology::TopologyKind;
 
@@ -14,7 +15,7 @@ const WORDS_MAX: usize = 1_000;
 type Kind = (fn(&str), fn(&mut Unstructured) -> Result<()>);
 
 /// Every kind of RON that is read. Whoever adds one adds it here, at the end, so that the corpus keeps its meaning.
-const KINDS: [Kind; 1] = [(check_system, check_any_system)];
+const KINDS: [Kind; 3] = [(check_system, check_any_system), (check_fault, |_| Ok(())), (check_plan, |_| Ok(()))];
 
 /// Any text as RON, and any value written as RON: reading is total, an error shows its place, and what was written is
 /// read as the same.
@@ -48,11 +49,38 @@ fn check_written(config: &SystemConfig) {
 /// The place is one of the text, and what is shown of it moves no cursor and is not long.
 fn check_error(text: &str, error: &ConfigError) {
     let ConfigError::Text { line, column, shown, .. } = error else { panic!("{error:?}: {text:?}") };
-    let place = text.split('\n').nth(line - 1).map(|line| line.chars().count());
-    assert!(place.is_some_and(|length| (1..=length + 1).contains(column)), "{line}:{column} of {text:?}");
+    check_place(text, *line, *column);
     assert!(shown.len() <= WORDS_MAX && shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
     let said = error.to_string();
     assert!(said.len() <= WORDS_MAX + 4 * text.len(), "{said:?}");
+}
+
+fn check_fault(text: &str) {
+    match text.parse::<Fault>() {
+        Ok(fault) => {
+            assert_eq!(fault.to_ron().parse(), Ok(&fault).cloned());
+            assert!(!fault.to_string().chars().any(char::is_control), "{fault:?}");
+        }
+        Err(wrong) => check_wrong(text, &wrong),
+    }
+}
+
+fn check_plan(text: &str) {
+    match text.parse::<FaultPlan>() {
+        Ok(plan) => assert_eq!(plan.to_ron().parse(), Ok(plan)),
+        Err(wrong) => check_wrong(text, &wrong),
+    }
+}
+
+fn check_wrong(text: &str, wrong: &WrongFault) {
+    if let WrongFault::Text { line, column, .. } = wrong {
+        check_place(text, *line, *column);
+    }
+}
+
+fn check_place(text: &str, line: usize, column: usize) {
+    let length = text.split('\n').nth(line - 1).map(|line| line.chars().count());
+    assert!(length.is_some_and(|length| (1..=length + 1).contains(&column)), "{line}:{column} of {text:?}");
 }
 
 fn check_any_system(input: &mut Unstructured) -> Result<()> {
