@@ -34,7 +34,8 @@ impl ControlNode {
             ControlUp::Drained { epoch } => self.on_drained(epoch, key.id),
             ControlUp::LinkFailed { link } => self.on_link_failed(link, Some(key.id), "a node had no room for it"),
             ControlUp::Here { epoch } => self.on_here(epoch, key.id),
-            ControlUp::Beat => {}
+            // Faults are the affair of the mode.
+            ControlUp::Beat | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => {}
         }
     }
 
