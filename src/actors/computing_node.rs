@@ -284,6 +284,8 @@ impl ComputingNode {
                 self.next_beat = now + period_ns;
             }
             ControlDown::Stop => self.effects.push(NodeEffect::End),
+            // A node does not know of faults: it suffers them.
+            ControlDown::Fault { .. } | ControlDown::Heal { .. } => {}
         }
     }
 

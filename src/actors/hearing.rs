@@ -40,7 +40,8 @@ impl ControlNode {
                 self.end_ping(epoch, true);
             }
             ControlUp::Here { epoch } => self.on_here(epoch, key.id),
-            ControlUp::Beat => {}
+            // Faults are the affair of the mode.
+            ControlUp::Beat | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => {}
         }
     }
 

@@ -120,6 +120,7 @@ impl Books {
             ControlDown::Drain { epoch, .. } => drop(self.drains.insert(*epoch)),
             ControlDown::Unlink { links } => links.iter().for_each(|link| self.closed(*link)),
             ControlDown::Ask { .. } | ControlDown::Beat { .. } | ControlDown::Stop => {}
+            ControlDown::Fault { .. } | ControlDown::Heal { .. } => {}
         }
     }
 
@@ -225,7 +226,8 @@ impl Books {
             }
             ControlUp::Here { epoch } => self.control == Some(ControlDown::Ask { epoch: *epoch }),
             ControlUp::Drained { epoch } => self.drains.contains(epoch),
-            ControlUp::LinkFailed { .. } => false,
+            // Said by whoever runs the node.
+            ControlUp::LinkFailed { .. } | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => false,
             ControlUp::Beat => true,
         };
         demand(holds, || format!("{message:?}"))

@@ -40,7 +40,7 @@ fn route(input: &mut Unstructured) -> Result<Route> {
     })
 }
 
-fn packet<T>(input: &mut Unstructured, piece: impl Fn(&mut Unstructured) -> Result<T>) -> Result<Packet<T>> {
+pub(super) fn packet<T>(input: &mut Unstructured, piece: impl Fn(&mut Unstructured) -> Result<T>) -> Result<Packet<T>> {
     let near =
         |input: &mut Unstructured| if input.ratio(3, 4)? { input.int_in_range(0..=8) } else { input.arbitrary() };
     let (base, ack, credit) = (near(input)?, near(input)?, near(input)?);

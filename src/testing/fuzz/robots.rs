@@ -121,6 +121,7 @@ impl Robots {
             ControlDown::Drain { epoch, .. } => self.says(key, ControlUp::Drained { epoch }),
             ControlDown::Stop => self.ends(key),
             ControlDown::Link { .. } | ControlDown::Unlink { .. } | ControlDown::Beat { .. } => {}
+            ControlDown::Fault { .. } | ControlDown::Heal { .. } => {}
         }
     }
 

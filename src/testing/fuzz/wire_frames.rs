@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::envelopes::envelope;
+use super::envelopes::{envelope, packet};
 use crate::actors::message::{ControlDown, ControlUp, Envelope, LinkId, NodeKey, NodeSpec, Role};
-use crate::actors::{ComputingNode, NodeInput};
+use crate::actors::{ComputingNode, LinkEnd, LinkFrame, NodeInput};
 use crate::command_sets::{Dictionary, executor};
 use crate::modes::wire::{MAX_FRAME_BYTES, WireError, codec, decode, encode};
 use crate::topology::Slot;
@@ -41,6 +41,7 @@ fn check_stream(bytes: &[u8], size: usize) {
     let whole = frames([bytes]);
     assert_eq!(whole, frames(bytes.chunks(size)), "cuts change nothing");
     for frame in whole.iter().flatten() {
+        check_frame::<LinkFrame>(frame);
         check_frame::<Envelope>(frame);
         check_frame::<ControlDown>(frame);
         check_frame::<ControlUp>(frame);
@@ -77,25 +78,35 @@ fn check_frame<T: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]
 fn check_envelopes(input: &mut Unstructured, size: usize) -> Result<()> {
     let (mut sent, mut stream) = (Vec::new(), BytesMut::new());
     while !input.is_empty() && sent.len() < FRAMES_MAX {
-        let envelope = envelope(input)?;
-        match encode(&envelope) {
+        let sent_now = link_frame(input)?;
+        match encode(&sent_now) {
             Ok(frame) => codec().encode(Bytes::from(frame), &mut stream).expect("a frame has a length"),
             Err(WireError::TooLong { bytes }) if bytes > MAX_FRAME_BYTES => continue,
-            Err(error) => panic!("{envelope:?}: {error}"),
+            Err(error) => panic!("{sent_now:?}: {error}"),
         }
-        sent.push(envelope);
+        sent.push(sent_now);
     }
-    let came: Vec<Envelope> =
-        frames(stream.chunks(size)).iter().map(|it| decode(it.as_ref().expect("frames")).expect("envelopes")).collect();
+    let came: Vec<LinkFrame> =
+        frames(stream.chunks(size)).iter().map(|it| decode(it.as_ref().expect("frames")).expect("frames")).collect();
     assert_eq!(came, sent);
     for sender in [PARENT, CHILD] {
-        let mut node = node();
-        for envelope in &sent {
-            node.handle(1, NodeInput::Envelope(sender, envelope.clone()));
-            node.take_effects();
+        let (mut node, mut end) = (node(), LinkEnd::default());
+        for frame in came.clone() {
+            let mut next = end.receive(1, frame);
+            while let Some(envelope) = next {
+                node.handle(1, NodeInput::Envelope(sender, envelope));
+                node.take_effects();
+                next = end.take();
+            }
+            while end.transmit(1).is_some() {}
         }
     }
     Ok(())
+}
+
+fn link_frame(input: &mut Unstructured) -> Result<LinkFrame> {
+    let repeats = input.ratio(1, 4)?;
+    Ok(if repeats { LinkFrame::Packet(packet(input, envelope)?) } else { LinkFrame::Envelope(envelope(input)?) })
 }
 
 const PARENT: LinkId = LinkId(1);
