@@ -14,6 +14,7 @@ mod life;
 mod locks;
 pub mod message;
 mod node_actor;
+mod node_links;
 mod node_marker;
 mod node_wave;
 mod outcome;
@@ -21,6 +22,7 @@ mod ping;
 mod registry;
 mod relink;
 pub mod session;
+mod small_map;
 mod switchover;
 mod watch;
 

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
-use rustc_hash::FxHashMap;
-
 use super::computing_node::{ComputingNode, NodeEffect, NodeInput};
 use super::execution::{LongJob, LongResult};
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, Role, Side};
+use super::small_map::SmallMap;
+use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
 
 /// One end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,10 +127,11 @@ pub struct NodeActor {
     node: ComputingNode,
     control: Rc<Recipient<FromNode>>,
     parent: Option<(LinkId, Address)>,
-    others: FxHashMap<LinkId, (Side, Address)>,
+    others: SmallMap<LinkId, (Side, Address)>,
     host: Rc<dyn NodeHost>,
     gate: Gate,
-    stash: VecDeque<Mail>,
+    /// What has come while it was stopped.
+    stash: Option<Box<VecDeque<Mail>>>,
 }
 
 impl NodeActor {
@@ -142,19 +142,19 @@ impl NodeActor {
         host: Rc<dyn NodeHost>,
         gate: Gate,
     ) -> Self {
-        let (parent, others) = (None, FxHashMap::default());
-        Self { node, control: control.into(), parent, others, host, gate, stash: VecDeque::new() }
+        Self { node, control: control.into(), parent: None, others: SmallMap::default(), host, gate, stash: None }
     }
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
         match self.gate.state() {
             Gate::RUNNING => {
-                while let Some(earlier) = self.stash.pop_front() {
+                while let Some(earlier) = self.stash.as_mut().and_then(|stash| stash.pop_front()) {
                     self.take(earlier, context);
                 }
+                self.stash = None;
                 self.take(mail, context);
             }
-            Gate::STOPPED => self.stash.push_back(mail),
+            Gate::STOPPED => self.stash.get_or_insert_default().push_back(mail),
             _ => context.stop(),
         }
     }

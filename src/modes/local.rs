@@ -28,14 +28,24 @@ pub(super) enum Parcel {
     FromNode(FromNode),
 }
 
+impl Parcel {
+    /// The moment has come for which a node, or the control node, has asked.
+    pub(super) fn wake(who: NodeKey) -> Self {
+        match who {
+            NodeKey::CONTROL => Self::ToControl(ControlMail::Wake),
+            node => Self::ToNode(node, NodeMail::Wake),
+        }
+    }
+}
+
 /// How an in-process mode carries things: at once, or after a delay of its own.
 pub(super) trait Carrier: 'static {
     /// The time on the mode's clock.
     fn now(&self) -> Nanos;
     /// Brings it to [`Local::deliver`], behind what was sent the same way before.
     fn carry(&self, parcel: Parcel);
-    /// Brings it to [`Local::deliver`] at that time.
-    fn carry_at(&self, at: Nanos, parcel: Parcel);
+    /// Has somebody woken ([`Parcel::wake`]) at that time, or at once when it has come.
+    fn wake_at(&self, who: NodeKey, at: Nanos);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
     /// The address through which a node reaches another one that has this address.
@@ -61,6 +71,23 @@ struct LocalControl {
 #[derive(Clone, Copy)]
 struct LocalLink([Option<NodeKey>; 2]);
 
+/// An end of a link in one word, in the same order: there are two for each node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Held(u64);
+
+impl Held {
+    const FIRST: Self = Self(0);
+
+    fn of(End { link: LinkId(link), side }: End) -> Self {
+        Self(link << 1 | side as u64)
+    }
+
+    fn end(self) -> End {
+        let side = if self.0 & 1 == Side::Upper as u64 { Side::Upper } else { Side::Lower };
+        End { link: LinkId(self.0 >> 1), side }
+    }
+}
+
 pub(super) type MakeExecutor = Box<dyn Fn() -> Box<dyn Executor> + Send>;
 
 /// All nodes and links of an in-process system.
@@ -70,8 +97,8 @@ pub(super) struct Local<C: Carrier> {
     make_executor: MakeExecutor,
     nodes: RefCell<FxHashMap<NodeKey, LocalNode>>,
     links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    /// The ends of links that the nodes hold.
-    ends: RefCell<BTreeSet<(NodeKey, End)>>,
+    /// The ends of links that the nodes hold, by the incarnations of these, which no two nodes of a run share.
+    ends: RefCell<BTreeSet<(u64, Held)>>,
     control: RefCell<Option<LocalControl>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
@@ -180,10 +207,14 @@ impl<C: Carrier> Local<C> {
         self.links
             .borrow_mut()
             .insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
-        let ends = [(upper, Side::Upper), (lower, Side::Lower)].map(|(key, side)| (key, End { link, side }));
-        let nodes = self.nodes.borrow();
-        self.ends.borrow_mut().extend(ends.into_iter().filter(|(key, _)| nodes.contains_key(key)));
-        drop(nodes);
+        {
+            let (nodes, mut held) = (self.nodes.borrow(), self.ends.borrow_mut());
+            for (key, side) in [(upper, Side::Upper), (lower, Side::Lower)] {
+                if nodes.contains_key(&key) {
+                    held.insert((key.incarnation, Held::of(End { link, side })));
+                }
+            }
+        }
         let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
         self.carrier.carry(for_child);
         if upper == NodeKey::CONTROL {
@@ -222,10 +253,10 @@ impl<C: Carrier> Local<C> {
 
     fn take_end(&self, key: NodeKey) -> Option<End> {
         let mut ends = self.ends.borrow_mut();
-        let first = End { link: LinkId(0), side: Side::Upper };
-        let end = ends.range((key, first)..).next().copied().filter(|(of, _)| *of == key)?;
+        let first = (key.incarnation, Held::FIRST);
+        let end = ends.range(first..).next().copied().filter(|(of, _)| *of == key.incarnation)?;
         ends.remove(&end);
-        Some(end.1)
+        Some(end.1.end())
     }
 
     fn stop(&self, key: NodeKey) {
@@ -256,11 +287,11 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn wake_at(&self, node: NodeKey, at: Nanos) {
-        self.carrier.carry_at(at, Parcel::ToNode(node, NodeMail::Wake));
+        self.carrier.wake_at(node, at);
     }
 
     fn close(&self, node: NodeKey, end: End) {
-        self.ends.borrow_mut().remove(&(node, end));
+        self.ends.borrow_mut().remove(&(node.incarnation, Held::of(end)));
         self.close_end(end);
     }
 
@@ -286,7 +317,7 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
     }
 
     fn wake_at(&mut self, at: Nanos) {
-        self.0.carrier.carry_at(at, Parcel::ToControl(ControlMail::Wake));
+        self.0.carrier.wake_at(NodeKey::CONTROL, at);
     }
 
     fn start(&mut self, spec: NodeSpec) {

@@ -1,7 +1,7 @@
 //! What the modes in real time share: one wheel of timers on an arbiter, and the engine around its thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,23 +13,24 @@ use crossbeam_channel::bounded;
 use tokio::sync::{Notify, oneshot};
 
 use super::engine::{Engine, Goal, Parts, Stuck};
-use crate::actors::message::Nanos;
+use crate::actors::message::{MILLISECOND, Nanos};
 use crate::actors::{ControlActor, ControlMail};
 
 /// When a timer is due, and which of all it is.
 pub(super) type TimerKey = (Nanos, u64);
 
-/// One wheel of timers for all who live on an arbiter.
+/// One wheel of timers for all who live on an arbiter. They are due at whole milliseconds, which is what tokio's sleep can
+/// tell apart: a wave sets one at each node with others below it, and so they are few slots with many timers in each.
 pub(super) struct Wheel<T> {
     start: Instant,
-    timers: RefCell<BTreeMap<TimerKey, T>>,
+    slots: RefCell<BTreeMap<Nanos, VecDeque<(u64, T)>>>,
     made: Cell<u64>,
     earlier: Notify,
 }
 
 impl<T> Wheel<T> {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, timers: RefCell::default(), made: Cell::new(0), earlier: Notify::new() }
+        Self { start, slots: RefCell::default(), made: Cell::new(0), earlier: Notify::new() }
     }
 
     /// The time since the start.
@@ -39,24 +40,32 @@ impl<T> Wheel<T> {
 
     /// Keeps something until its time has come, or it is [removed](Self::remove) by the key that this gives back.
     pub(super) fn add(&self, at: Nanos, what: T) -> TimerKey {
+        let at = at.div_ceil(MILLISECOND).saturating_mul(MILLISECOND);
         let number = self.made.replace(self.made.get() + 1);
-        let mut timers = self.timers.borrow_mut();
-        if timers.first_key_value().is_none_or(|((first, _), _)| at < *first) {
+        let mut slots = self.slots.borrow_mut();
+        if slots.first_key_value().is_none_or(|(first, _)| at < *first) {
             self.earlier.notify_one();
         }
-        timers.insert((at, number), what);
+        slots.entry(at).or_default().push_back((number, what));
         (at, number)
     }
 
     /// Forgets what was [added](Self::add).
-    pub(super) fn remove(&self, key: TimerKey) {
-        self.timers.borrow_mut().remove(&key);
+    pub(super) fn remove(&self, (at, number): TimerKey) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(&at) else { return };
+        if let Ok(place) = slot.binary_search_by_key(&number, |(of, _)| *of) {
+            slot.remove(place);
+        }
+        if slot.is_empty() {
+            slots.remove(&at);
+        }
     }
 
     /// Hands out what is due, until `deliver` says that nobody takes it any more.
     pub(super) async fn turn(&self, mut deliver: impl FnMut(T) -> bool) {
         loop {
-            let next = self.timers.borrow().first_key_value().map(|((at, _), _)| *at);
+            let next = self.slots.borrow().first_key_value().map(|(at, _)| *at);
             match next {
                 None => self.earlier.notified().await,
                 Some(at) => {
@@ -78,8 +87,13 @@ impl<T> Wheel<T> {
     }
 
     fn take_due(&self, now: Nanos) -> Option<T> {
-        let mut timers = self.timers.borrow_mut();
-        timers.first_entry().filter(|timer| timer.key().0 <= now).map(|timer| timer.remove())
+        let mut slots = self.slots.borrow_mut();
+        let mut slot = slots.first_entry().filter(|slot| *slot.key() <= now)?;
+        let due = slot.get_mut().pop_front();
+        if slot.get().is_empty() {
+            slot.remove();
+        }
+        due.map(|(_, what)| what)
     }
 }
 

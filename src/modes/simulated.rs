@@ -52,10 +52,8 @@ impl Carrier for SimulatedCarrier {
         self.world.borrow_mut().schedule(way, parcel);
     }
 
-    fn carry_at(&self, at: Nanos, parcel: Parcel) {
-        let mut world = self.world.borrow_mut();
-        let at = at.max(world.now);
-        world.events.push(at, parcel);
+    fn wake_at(&self, who: NodeKey, at: Nanos) {
+        self.carry_at(at, Parcel::wake(who));
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -71,6 +69,14 @@ impl Carrier for SimulatedCarrier {
 
     fn control_address(&self, _: Recipient<FromNode>) -> Recipient<FromNode> {
         self.up.clone()
+    }
+}
+
+impl SimulatedCarrier {
+    fn carry_at(&self, at: Nanos, parcel: Parcel) {
+        let mut world = self.world.borrow_mut();
+        let at = at.max(world.now);
+        world.events.push(at, parcel);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::actors::message::{Nanos, NodeKey};
 use crate::actors::{Address, ControlActor, ControlNode, FromNode, LongJob, NodeHost, NodeMail, Submissions};
 
 struct ThreadCarrier {
-    wheel: Rc<Wheel<Parcel>>,
+    wheel: Rc<Wheel<NodeKey>>,
     local: OnceCell<Weak<Local<ThreadCarrier>>>,
 }
 
@@ -34,11 +34,11 @@ impl Carrier for ThreadCarrier {
         }
     }
 
-    fn carry_at(&self, at: Nanos, parcel: Parcel) {
+    fn wake_at(&self, who: NodeKey, at: Nanos) {
         if at <= self.now() {
-            return self.carry(parcel);
+            return self.carry(Parcel::wake(who));
         }
-        self.wheel.add(at, parcel);
+        self.wheel.add(at, who);
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -78,7 +78,7 @@ fn begin(parts: Parts, start: Instant) -> Begun {
     local.set_control(control.clone());
     let weak = Rc::downgrade(&local);
     actix_rt::spawn(async move {
-        wheel.turn(|parcel| weak.upgrade().map(|local| local.deliver(parcel)).is_some()).await;
+        wheel.turn(|who| weak.upgrade().map(|local| local.deliver(Parcel::wake(who))).is_some()).await;
     });
     (control, Box::new(move || local.shut_down()))
 }
