@@ -24,7 +24,7 @@
 //! # Where things are
 //!
 //! [`commands`] is what a person types and reads, [`command_sets`] what `exec` does, [`topology`] where a request goes,
-//! [`actors`] who does it, [`modes`] how it travels and on what, [`trace`] what happened. With the feature `testing`
+//! [`actors`] who does it, [`faults`] what goes wrong, [`modes`] how it travels and on what, [`trace`] what happened. With the feature `testing`
 //! there are also random scripts, a judge of what came of them, and bugs that can be planted.
 //!
 //! A command set of one's own is shown at [`CommandSet`], and compared with a model in `examples/custom_commands.rs`.
@@ -34,9 +34,13 @@ pub mod actors;
 pub mod command_sets;
 pub mod commands;
 mod error;
+pub mod faults;
 pub mod modes;
 #[cfg(feature = "testing")]
 pub mod planted;
+mod random;
+mod ron_text;
+mod span;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod topology;

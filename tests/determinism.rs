@@ -135,6 +135,8 @@ fn everything_that_a_trace_can_tell_is_in_these() {
             What::Ended { .. } => "ended",
             What::Stopped { .. } => "stopped",
             What::Continued { .. } => "continued",
+            What::Fault { .. } => "fault",
+            What::Healed { .. } => "healed",
             What::Linked { .. } => "linked",
             What::Sent(_) => "sent",
             What::Delivered(_) => "delivered",

@@ -39,6 +39,17 @@ pub enum NodeEffect {
     End,
 }
 
+impl NodeInput {
+    /// What kind of envelope or message it is; nothing for what nobody has sent.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Envelope(_, envelope) => Some(envelope.kind()),
+            Self::Control(message) => Some(message.kind()),
+            Self::Closed(_) | Self::LongDone(_) | Self::Wake => None,
+        }
+    }
+}
+
 /// A computing node.
 ///
 /// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects
@@ -60,7 +71,7 @@ impl ComputingNode {
         let mut node = Self {
             key: spec.key,
             links: Links::default(),
-            execution: Execution::new(executor, spec.lossy_links),
+            execution: Execution::new(executor),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
             next_beat: now + spec.beat_period_ns,

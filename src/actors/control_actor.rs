@@ -15,6 +15,7 @@ use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Re
 use super::node_actor::{Address, End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;
 use crate::commands::Notice;
+use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
 
 /// How many submissions are taken with one look at the clock.
@@ -46,6 +47,12 @@ pub trait Fabric {
     fn resume(&mut self, node: NodeKey);
     /// Asks the kernel about a process, where nodes are processes; answered by [`ControlInput::Examined`].
     fn examine(&mut self, _node: NodeKey) {}
+    /// A fault takes effect; what is not a blow at a node is to be done, then [`ControlInput::FaultTaken`] handed in.
+    fn begin_fault(&mut self, number: u64, kind: &FaultKind);
+    /// A fault that an envelope sets off is to be looked for, in this life of its node or in its next one; then [`ControlInput::FaultTaken`] is handed in.
+    fn watch_for_fault(&mut self, number: u64, fault: &Fault, life: Option<NodeKey>);
+    /// A fault is over, or not looked for any more; then [`ControlInput::FaultTaken`] is handed in.
+    fn end_fault(&mut self, number: u64);
     /// An envelope has come to the control node.
     fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
     /// The control node has sent an envelope.
@@ -118,6 +125,8 @@ pub enum ControlMail {
     Input(ControlInput),
     /// A moment that was asked for has come.
     Wake,
+    /// From now on everybody is reached through this address.
+    SendThrough(Address),
 }
 
 /// The control node as an actor.
@@ -142,6 +151,10 @@ impl ControlActor {
 
     fn take_at(&mut self, now: Nanos, input: ControlInput) {
         self.node.handle(now, input);
+        self.perform_all(now);
+    }
+
+    fn perform_all(&mut self, now: Nanos) {
         let mut effects = std::mem::take(&mut self.effects);
         self.node.take_effects(&mut effects);
         for effect in effects.drain(..) {
@@ -180,6 +193,9 @@ impl ControlActor {
             ControlEffect::Pause(node) => self.fabric.pause(node),
             ControlEffect::Resume(node) => self.fabric.resume(node),
             ControlEffect::Examine(node) => self.fabric.examine(node),
+            ControlEffect::BeginFault(number, kind) => self.fabric.begin_fault(number, &kind),
+            ControlEffect::WatchForFault(number, fault, life) => self.fabric.watch_for_fault(number, &fault, life),
+            ControlEffect::EndFault(number) => self.fabric.end_fault(number),
             ControlEffect::WakeAt(at) => self.fabric.wake_at(at),
         }
     }
@@ -235,6 +251,7 @@ impl Actor for ControlActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(usize::MAX >> 8);
+        self.perform_all(self.fabric.now());
     }
 }
 
@@ -247,6 +264,7 @@ impl Handler<ControlMail> for ControlActor {
             ControlMail::Submit(submission) => self.submit(self.fabric.now(), submission),
             ControlMail::Input(input) => self.take(input),
             ControlMail::Wake => self.take(ControlInput::Wake),
+            ControlMail::SendThrough(address) => self.links.values_mut().for_each(|to| *to = Arc::clone(&address)),
         }
         self.fabric.flush();
     }

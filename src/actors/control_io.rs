@@ -3,6 +3,7 @@
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, RequestPiece};
 use super::outcome::Outcome;
 use crate::commands::Notice;
+use crate::faults::{Fault, FaultKind};
 use crate::topology::{NodeId, Slot, TopologyKind};
 
 /// What the control node must know.
@@ -12,10 +13,10 @@ pub struct ControlConfig {
     pub topology: TopologyKind,
     /// How long an answer is waited for.
     pub reply_timeout_ns: Nanos,
-    /// Whether links may lose, repeat or reorder what they carry.
-    pub lossy_links: bool,
     /// Whether nodes are processes: then the kernel is asked ([`ControlEffect::Examine`]) before one is called silent.
     pub asks_kernel: bool,
+    /// What goes wrong by plan. It is numbered from 1 and armed at the start.
+    pub faults: Vec<Fault>,
 }
 
 /// A command without the types of a command set.
@@ -57,6 +58,12 @@ pub enum Order {
     Tree,
     /// Let time pass (or, without a time, every earlier command be answered) before the next command is looked at.
     Wait(Option<Nanos>),
+    /// Arm a fault.
+    Fault(Box<Fault>),
+    /// End the fault with this number.
+    Heal(u64),
+    /// Name all faults that are armed or under way.
+    Faults,
     /// Give this answer when its turn comes.
     Answer(Outcome),
 }
@@ -77,6 +84,7 @@ impl Order {
             Self::Create { id, .. } | Self::Exec { id, .. } => Some(*id),
             Self::Ping(id) | Self::Remove(id) | Self::Kill(id) | Self::Pause(id) | Self::Resume(id) => Some(*id),
             Self::PingAll | Self::Heartbit(_) | Self::All | Self::Tree | Self::Wait(_) | Self::Answer(_) => None,
+            Self::Fault(_) | Self::Heal(_) | Self::Faults => None,
         }
     }
 }
@@ -108,6 +116,10 @@ pub enum ControlInput {
     Continued(NodeKey),
     /// What the kernel says of a node's process: whether it wants to run and is not let.
     Examined(NodeKey, bool),
+    /// Everybody who has a part in this fault knows that it has begun, or that it is over.
+    FaultTaken(u64),
+    /// A fault that an envelope sets off has happened, or one that happens once.
+    FaultHappened(u64),
     /// The end is near: no more waiting.
     Interrupt,
     /// The end is here: everything that is not answered is answered now.
@@ -156,6 +168,14 @@ pub enum ControlEffect {
     Resume(NodeKey),
     /// Ask the kernel whether its process wants to run; answered by [`ControlInput::Examined`].
     Examine(NodeKey),
+    /// A fault takes effect. What is about a node's process follows as an effect of its own; the mode does the rest, and
+    /// then hands in [`ControlInput::FaultTaken`].
+    BeginFault(u64, FaultKind),
+    /// Look for what sets this fault off, in this life of its node or, without one, in its next; answered by [`ControlInput::FaultTaken`], and when it has happened by
+    /// [`ControlInput::FaultHappened`].
+    WatchForFault(u64, Fault, Option<NodeKey>),
+    /// The fault is over, or not looked for any more; answered by [`ControlInput::FaultTaken`].
+    EndFault(u64),
     /// Call again at this time.
     WakeAt(Nanos),
 }

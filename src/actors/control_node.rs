@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
+use super::faults::FaultBook;
 use super::locks::Locks;
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, RequestPiece};
 use super::outcome::Outcome;
@@ -26,8 +27,8 @@ pub(super) enum Due {
     Wave(u64),
     Silence(NodeId),
     LastReplies(NodeKey),
-    Session(NodeId),
     Watch,
+    Fault(u64),
 }
 
 pub(super) enum Strike {
@@ -69,6 +70,7 @@ pub struct ControlNode {
     /// Pieces of execs that have not been judged.
     pub(super) early: HashMap<u64, VecDeque<RequestPiece>>,
     pub(super) watch: Option<Watch>,
+    pub(super) faults: FaultBook,
     /// The links to top-level nodes, and who is at their other ends.
     pub(super) own_links: HashMap<LinkId, NodeId>,
     /// Links that are being made, and the commands that wait for them.
@@ -90,8 +92,17 @@ pub struct ControlNode {
 }
 
 impl ControlNode {
-    /// A control node without nodes.
+    /// A control node without nodes. The faults of its plan are armed: there are effects already.
     pub fn new(config: ControlConfig) -> Self {
+        let mut node = Self::bare(config);
+        for fault in std::mem::take(&mut node.config.faults) {
+            node.arm(fault, 0);
+        }
+        node.ask_to_be_woken();
+        node
+    }
+
+    fn bare(config: ControlConfig) -> Self {
         Self {
             now: 0,
             topology: Topology::new(config.topology),
@@ -115,6 +126,7 @@ impl ControlNode {
             open: HashMap::new(),
             early: HashMap::new(),
             watch: None,
+            faults: FaultBook::default(),
             own_links: HashMap::new(),
             new_links: FxHashMap::default(),
             newborn: BTreeMap::new(),
@@ -154,6 +166,8 @@ impl ControlNode {
             ControlInput::Stopped(key) => self.on_stopped(key),
             ControlInput::Continued(key) => self.on_continued(key),
             ControlInput::Examined(key, starved) => self.on_examined(key, starved),
+            ControlInput::FaultTaken(number) => self.on_fault_taken(number),
+            ControlInput::FaultHappened(number) => self.on_fault_happened(number),
             ControlInput::Interrupt => self.interrupt(),
             ControlInput::GiveUp => self.give_up(),
             ControlInput::Wake => self.wake_at = Nanos::MAX,
@@ -208,6 +222,9 @@ impl ControlNode {
                 self.start_barriers();
             }
             Order::Heartbit(period_ns) => self.heartbit(op, period_ns),
+            Order::Fault(fault) => self.fault(op, *fault),
+            Order::Heal(number) => self.heal(op, number),
+            Order::Faults => self.list_faults(op),
             Order::Wait(ns) => self.wait(op, ns),
             Order::Answer(outcome) => self.answer(op, outcome),
         }
@@ -217,6 +234,7 @@ impl ControlNode {
     pub(super) fn answer(&mut self, op: u64, outcome: Outcome) {
         self.unanswered -= 1;
         self.effects.push(ControlEffect::Answer(op, outcome));
+        self.count_answer();
     }
 
     pub(super) fn refuse(&mut self, op: u64, refusal: Refusal) {
@@ -314,8 +332,8 @@ impl ControlNode {
                 Due::Wave(op) => self.wave_overdue(op),
                 Due::Silence(id) => self.check_silence(id),
                 Due::LastReplies(key) => self.last_replies_are_over(key),
-                Due::Session(id) => self.transmit(id),
                 Due::Watch => self.look_around(),
+                Due::Fault(number) => self.set_off(number),
             }
         }
     }

@@ -62,8 +62,7 @@ impl ControlNode {
                 };
                 self.creations.insert(op, creation);
                 let beat_period_ns = self.beat_period_ns();
-                let lossy_links = self.config.lossy_links;
-                self.effects.push(ControlEffect::Start(NodeSpec { key, lossy_links, beat_period_ns }));
+                self.effects.push(ControlEffect::Start(NodeSpec { key, beat_period_ns }));
             }
         }
     }

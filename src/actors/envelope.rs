@@ -128,6 +128,16 @@ impl Envelope {
         }
     }
 
+    /// How many bytes it carries for somebody, about.
+    pub(super) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Request { packet, .. } => packet.segment.as_ref().map_or(0, |(_, piece)| piece.bytes.len()),
+            Self::Reply { packet, .. } => packet.segment.as_ref().map_or(0, |(_, piece)| piece.bytes.len()),
+            Self::WaveReply { missing, .. } => size_of::<NodeId>() * missing.len(),
+            _ => 0,
+        }
+    }
+
     /// The command that it belongs to; one that only acknowledges belongs to none.
     pub fn command(&self) -> Option<u64> {
         match self {

@@ -7,7 +7,7 @@ use super::control_node::{ControlNode, Due};
 use super::message::{COUNTED_BYTES, Envelope, MESSAGE_BYTES, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome, Outcome};
 use super::registry::{Life, PendingExec, Work};
-use super::session::Packet;
+use super::session::{Packet, SessionConfig};
 use crate::command_sets::RequestError;
 use crate::commands::ExecError;
 use crate::topology::NodeId;
@@ -54,9 +54,8 @@ impl ControlNode {
 
     /// What is under way for a node; made when there was nothing yet.
     pub(super) fn work(&mut self, id: NodeId) -> Option<&mut Work> {
-        let lossy = self.config.lossy_links;
         let entry = self.registry.get_mut(id)?;
-        Some(entry.work.get_or_insert_with(|| Box::new(Work::new(super::session_config(lossy)))))
+        Some(entry.work.get_or_insert_with(|| Box::new(Work::new(SessionConfig::default()))))
     }
 
     /// A piece of a request whose exec was submitted before.
@@ -128,12 +127,7 @@ impl ControlNode {
             let Some(work) = work else { return };
             match work.session.transmit(now) {
                 Some(next) => packet = next,
-                None => {
-                    if let Some(at) = work.session.deadline() {
-                        self.due(at, Due::Session(id));
-                    }
-                    return;
-                }
+                None => return,
             }
         }
     }

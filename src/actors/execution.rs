@@ -20,6 +20,8 @@ pub struct LongJob {
     executor: Box<dyn Executor>,
     /// How long it takes in virtual time.
     pub virtual_ns: Nanos,
+    /// By how much the clock of its node is ahead.
+    ahead: Nanos,
 }
 
 /// A long request that has been computed, with the state of its node.
@@ -30,10 +32,14 @@ pub struct LongResult {
 }
 
 impl LongJob {
+    pub(super) fn with_clock_ahead(self, ahead: Nanos) -> Self {
+        Self { ahead, ..self }
+    }
+
     /// Computes it.
     pub fn run(mut self, now: Nanos) -> LongResult {
         let mut outputs = Vec::new();
-        let result = self.executor.finish(now, &mut outputs);
+        let result = self.executor.finish(now + self.ahead, &mut outputs);
         LongResult { executor: self.executor, outputs, result }
     }
 }
@@ -68,18 +74,17 @@ enum Stage {
 pub(super) struct Execution {
     /// The command set, until the first request comes.
     unasked: Option<Box<dyn Executor>>,
-    lossy_links: bool,
     requests: Option<Box<Requests>>,
 }
 
 impl Execution {
-    pub(super) fn new(executor: Box<dyn Executor>, lossy_links: bool) -> Self {
-        Self { unasked: Some(executor), lossy_links, requests: None }
+    pub(super) fn new(executor: Box<dyn Executor>) -> Self {
+        Self { unasked: Some(executor), requests: None }
     }
 
     pub(super) fn receive(&mut self, now: Nanos, packet: Packet<RequestPiece>) {
-        let Self { unasked, lossy_links, requests } = self;
-        let requests = requests.get_or_insert_with(|| Box::new(Requests::new(unasked.take(), *lossy_links)));
+        let Self { unasked, requests } = self;
+        let requests = requests.get_or_insert_with(|| Box::new(Requests::new(unasked.take())));
         requests.session.receive(now, packet);
     }
 
@@ -116,8 +121,8 @@ struct Requests {
 }
 
 impl Requests {
-    fn new(executor: Option<Box<dyn Executor>>, lossy_links: bool) -> Self {
-        let config = SessionConfig { eager_ack: true, ..super::session_config(lossy_links) };
+    fn new(executor: Option<Box<dyn Executor>>) -> Self {
+        let config = SessionConfig { eager_ack: true, ..SessionConfig::default() };
         Self { session: Session::new(config), executor, stage: Stage::Idle, exec: 0, fragments: Vec::new() }
     }
 
@@ -127,7 +132,7 @@ impl Requests {
             Stage::Finishing => self.has_room(),
             Stage::Idle | Stage::Receiving | Stage::Dropping => self.session.has_delivery() && self.has_room(),
         };
-        if can_work { Some(now) } else { self.session.deadline() }
+        can_work.then_some(now)
     }
 
     fn has_room(&self) -> bool {
@@ -225,7 +230,7 @@ impl Requests {
         let executor = self.executor.as_mut()?;
         if let Some(virtual_ns) = executor.long_ns() {
             self.stage = Stage::Away;
-            return self.executor.take().map(|executor| LongJob { executor, virtual_ns });
+            return self.executor.take().map(|executor| LongJob { executor, virtual_ns, ahead: 0 });
         }
         let mut outputs = Vec::new();
         let result = executor.finish(now, &mut outputs);

@@ -251,6 +251,7 @@ impl ControlNode {
         running.into_iter().for_each(|op| self.refuse(op, Refusal::Interrupted));
         let strikes: Vec<u64> = std::mem::take(&mut self.strikes).into_keys().map(|(_, op)| op).collect();
         strikes.into_iter().for_each(|op| self.answer(op, Outcome::Done));
+        self.give_up_faults();
     }
 
     fn refuse_order(&mut self, op: u64, order: &Order) {

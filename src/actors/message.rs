@@ -222,8 +222,6 @@ pub enum ControlUp {
 pub struct NodeSpec {
     /// Who it is.
     pub key: NodeKey,
-    /// Whether links may lose, repeat or reorder what they carry.
-    pub lossy_links: bool,
     /// The period of its beats; 0 for none.
     pub beat_period_ns: Nanos,
 }

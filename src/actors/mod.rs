@@ -9,8 +9,10 @@ mod create;
 mod envelope;
 mod exec;
 mod execution;
+mod faults;
 mod hearing;
 mod life;
+mod link_end;
 mod locks;
 pub mod message;
 mod node_actor;
@@ -31,15 +33,6 @@ pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submi
 pub use control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 pub use control_node::ControlNode;
 pub use execution::{LongJob, LongResult};
+pub use link_end::{LinkEnd, LinkFrame};
 pub use node_actor::{Address, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
 pub use outcome::{Collected, ExecOutcome, Outcome};
-
-use session::SessionConfig;
-
-/// How long a segment without an acknowledgement is waited for before it is sent again, at first; only where links lose.
-const RESEND_AFTER_NS: u64 = 200 * message::MILLISECOND;
-
-/// How both ends of a session behave.
-fn session_config(lossy: bool) -> SessionConfig {
-    SessionConfig { resend_after_ns: lossy.then_some(RESEND_AFTER_NS), ..SessionConfig::default() }
-}

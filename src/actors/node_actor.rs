@@ -66,6 +66,8 @@ pub enum NodeMail {
     Wake,
     /// The gate has been opened or closed for good.
     GateMoved,
+    /// From now on everybody is reached through this address.
+    SendThrough(Address),
 }
 
 /// Whether anything of a node is to be seen. A mode sets it from outside, as the kernel does with a process.
@@ -111,8 +113,15 @@ pub trait NodeHost {
     fn ended(&self, node: NodeKey);
     /// An envelope has come to a node.
     fn delivered(&self, _to: NodeKey, _link: LinkId, _envelope: &Envelope) {}
-    /// The node is about to take something. What panics here is a panic of the node.
-    fn before(&self, _node: NodeKey, _input: &NodeInput) {}
+    /// The node is about to take something; false when it cannot, because it has just been stopped or killed. What panics
+    /// here is a panic of the node.
+    fn before(&self, _node: NodeKey, _input: &NodeInput) -> bool {
+        true
+    }
+    /// The node has taken it; false when what it wants done cannot be done now, for the same reason.
+    fn applied(&self, _node: NodeKey) -> bool {
+        true
+    }
     /// The node has taken it, and what it wanted done is being done. What panics here is a panic of the node.
     fn after(&self, _node: NodeKey) {}
 }
@@ -120,6 +129,8 @@ pub trait NodeHost {
 enum Mail {
     Frame(Frame),
     Other(NodeMail),
+    /// What the node was about to take when it was stopped.
+    Input(NodeInput),
 }
 
 /// A computing node as an actor: its state machine, and the addresses of its parent, its children and the control node.
@@ -132,6 +143,8 @@ pub struct NodeActor {
     gate: Gate,
     /// What has come while it was stopped.
     stash: Option<Box<VecDeque<Mail>>>,
+    /// By how much its clock is ahead of the others'.
+    ahead: Nanos,
 }
 
 impl NodeActor {
@@ -142,7 +155,22 @@ impl NodeActor {
         host: Rc<dyn NodeHost>,
         gate: Gate,
     ) -> Self {
-        Self { node, control: control.into(), parent: None, others: SmallMap::default(), host, gate, stash: None }
+        Self {
+            node,
+            control: control.into(),
+            parent: None,
+            others: SmallMap::default(),
+            host,
+            gate,
+            stash: None,
+            ahead: 0,
+        }
+    }
+
+    /// The same, with a clock that is so much ahead.
+    #[must_use]
+    pub fn with_clock_ahead(self, ahead: Nanos) -> Self {
+        Self { ahead, ..self }
     }
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
@@ -172,10 +200,21 @@ impl NodeActor {
             }
             Mail::Other(NodeMail::LongDone(result)) => NodeInput::LongDone(result),
             Mail::Other(NodeMail::Wake) => NodeInput::Wake,
-            Mail::Other(NodeMail::GateMoved) => return,
+            Mail::Other(NodeMail::GateMoved) => return self.perform(context),
+            Mail::Other(NodeMail::SendThrough(address)) => return self.send_through(&address),
+            Mail::Input(input) => return self.try_handle(input, context, Self::go_on),
         };
+        self.try_handle(input, context, Self::handle);
+    }
+
+    fn try_handle(
+        &mut self,
+        input: NodeInput,
+        context: &mut Context<Self>,
+        handle: fn(&mut Self, NodeInput, &mut Context<Self>),
+    ) {
         // A panic in a command set is the death of the node, and of nothing else.
-        match catch_unwind(AssertUnwindSafe(|| self.handle(input, context))) {
+        match catch_unwind(AssertUnwindSafe(|| handle(self, input, context))) {
             Ok(()) => {}
             Err(panic) => {
                 tracing::error!(node = self.node.key().id, panic = panic_text(&*panic), "the command set panicked");
@@ -185,11 +224,25 @@ impl NodeActor {
     }
 
     fn handle(&mut self, input: NodeInput, context: &mut Context<Self>) {
+        if self.host.before(self.node.key(), &input) {
+            self.go_on(input, context);
+        } else {
+            self.stash.get_or_insert_default().push_front(Mail::Input(input));
+        }
+    }
+
+    fn go_on(&mut self, input: NodeInput, context: &mut Context<Self>) {
         let key = self.node.key();
-        self.host.before(key, &input);
-        self.node.handle(self.host.now(), input);
-        self.perform(context);
-        self.host.after(key);
+        self.node.handle(self.host.now() + self.ahead, input);
+        if self.host.applied(key) {
+            self.perform(context);
+            self.host.after(key);
+        }
+    }
+
+    fn send_through(&mut self, address: &Address) {
+        let links = self.parent.iter_mut().map(|(_, to)| to).chain(self.others.values_mut().map(|(_, to)| to));
+        links.for_each(|to| *to = Arc::clone(address));
     }
 
     fn learn(&mut self, message: &ControlDown, address: Option<Address>) {
@@ -208,9 +261,9 @@ impl NodeActor {
             match effect {
                 NodeEffect::Send(link, envelope) => self.send(link, envelope),
                 NodeEffect::Control(message) => self.control.do_send(FromNode { from: key, message }),
-                NodeEffect::WakeAt(at) => self.host.wake_at(key, at),
+                NodeEffect::WakeAt(at) => self.host.wake_at(key, at.saturating_sub(self.ahead)),
                 NodeEffect::Close(link) => self.close(link),
-                NodeEffect::Long(job) => self.host.run_long(key, job),
+                NodeEffect::Long(job) => self.host.run_long(key, job.with_clock_ahead(self.ahead)),
                 NodeEffect::End => self.end(context),
             }
         }

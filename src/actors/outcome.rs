@@ -36,6 +36,10 @@ pub enum Outcome {
     All(Vec<NodeId>),
     /// A drawing of the topology.
     Tree(String),
+    /// A fault is armed.
+    Armed(u64),
+    /// The faults that are armed or under way, by their numbers.
+    Faults(Vec<(u64, String)>),
     /// A text.
     Help(String),
     /// It was refused and changed nothing.

@@ -88,6 +88,17 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
     }
 }
 
+impl<K, V> SmallMap<K, V> {
+    /// All values, by their keys.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        let (few, many) = match self {
+            Self::Few(entries) => (Some(entries), None),
+            Self::Many(map) => (None, Some(map)),
+        };
+        few.into_iter().flatten().map(|(_, value)| value).chain(many.into_iter().flat_map(BTreeMap::values_mut))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,6 +74,16 @@ pub enum Answer<C: CommandSet> {
         /// Its lines, without a line end behind the last.
         drawing: String,
     },
+    /// The fault is armed.
+    Armed {
+        /// Its number, by which it is healed.
+        number: u64,
+    },
+    /// The faults that are armed or under way.
+    Faults {
+        /// Their numbers, ascending, and what they are.
+        faults: Vec<(u64, String)>,
+    },
     /// What can be typed.
     Help {
         /// Its lines; see [`help`](super::help).
@@ -158,6 +168,8 @@ derive_for_any_set!(Answer {
     Done,
     All { ids: ids },
     Tree { drawing: drawing },
+    Armed { number: number },
+    Faults { faults: faults },
     Help { text: text },
     Refused { 0: refusal },
 });
@@ -203,10 +215,20 @@ impl<C: CommandSet> Display for Answer<C> {
             Self::All { ids } if ids.is_empty() => f.write_str("Ok:"),
             Self::All { ids } => print_ids(ids, "Ok: ", " ", f),
             Self::Tree { drawing } => f.write_str(drawing),
+            Self::Armed { number } => write!(f, "Ok: {number}"),
+            Self::Faults { faults } => print_faults(faults, f),
             Self::Help { text } => f.write_str(text),
             Self::Refused(refusal) => write!(f, "Error: {refusal}"),
         }
     }
+}
+
+fn print_faults(faults: &[(u64, String)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("Ok:")?;
+    for (nth, (number, what)) in faults.iter().enumerate() {
+        write!(f, "{} {number} {what}", if nth == 0 { "" } else { ";" })?;
+    }
+    Ok(())
 }
 
 fn print_ids(ids: &[NodeId], before: &str, between: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use crate::command_sets::words::{ECHO_CHARS, Echo};
 use crate::command_sets::{CommandSet, Request, RequestError, StreamedText, derive_for_any_set};
+use crate::faults::{Fault, WrongFault};
 use crate::topology::NodeId;
 
 use super::forms::Form;
@@ -87,6 +88,18 @@ pub enum Command<C: CommandSet> {
         /// For so many milliseconds, up to 86 400 000; or until every earlier command has been answered.
         ms: Option<u64>,
     },
+    /// Let something go wrong.
+    Fault {
+        /// What, and when.
+        fault: Fault,
+    },
+    /// End a fault.
+    Heal {
+        /// Its number.
+        number: u64,
+    },
+    /// Name all faults that are armed or under way.
+    Faults,
     /// Say what can be typed.
     Help {
         /// Only about this command.
@@ -109,6 +122,9 @@ derive_for_any_set!(Command {
     All,
     Tree,
     Wait { ms: ms },
+    Fault { fault: fault },
+    Heal { number: number },
+    Faults,
     Help { command: command },
     Exit,
 });
@@ -143,6 +159,9 @@ impl<C: CommandSet> Display for Command<C> {
             Self::Tree => f.write_str("tree"),
             Self::Wait { ms: None } => f.write_str("wait"),
             Self::Wait { ms: Some(ms) } => write!(f, "wait {ms}"),
+            Self::Fault { fault } => write!(f, "fault {}", fault.to_ron()),
+            Self::Heal { number } => write!(f, "heal {number}"),
+            Self::Faults => f.write_str("faults"),
             Self::Help { command: None } => f.write_str("help"),
             Self::Help { command: Some(command) } => write!(f, "help {command}"),
             Self::Exit => f.write_str("exit"),
@@ -184,6 +203,9 @@ pub enum CommandError {
         /// The first 64 characters of the word; escaped only when printed.
         word: String,
     },
+    /// What stands behind `fault` is none.
+    #[error("Wrong fault: {0}")]
+    Fault(#[from] WrongFault),
     /// The line has more than [`MAX_LINE_BYTES`] bytes, and is not one of those that may.
     #[error("Line too long")]
     LineTooLong,

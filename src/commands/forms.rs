@@ -31,6 +31,12 @@ pub enum Verb {
     Tree,
     /// `wait`
     Wait,
+    /// `fault`
+    Fault,
+    /// `heal`
+    Heal,
+    /// `faults`
+    Faults,
     /// `help`
     Help,
     /// `exit`, `quit`
@@ -55,7 +61,7 @@ const fn row(verb: Verb, words: &'static [&'static str], form: &'static str, doe
 }
 
 /// All of what can be typed.
-pub const FORMS: [Form; 15] = [
+pub const FORMS: [Form; 18] = [
     row(Verb::Create, &["create"], "create id [parent]", "create a node, or bring a dead one back"),
     Form { verb: Verb::Exec, words: &["exec"], form: None, does: "have a node do its work" },
     row(Verb::Ping, &["ping"], "ping id", "1 when the node is available, 0 when it is down"),
@@ -68,6 +74,9 @@ pub const FORMS: [Form; 15] = [
     row(Verb::All, &["all"], "all", "the ids of all nodes"),
     row(Verb::Tree, &["tree"], "tree", "draw the topology"),
     row(Verb::Wait, &["wait"], "wait [ms]", "wait so long, or until all is answered"),
+    row(Verb::Fault, &["fault"], "fault what", "let something go wrong; `help fault` shows what"),
+    row(Verb::Heal, &["heal"], "heal number", "end a fault"),
+    row(Verb::Faults, &["faults"], "faults", "the faults that are armed or under way"),
     row(Verb::Help, &["help"], "help [command]", "what can be typed"),
     row(Verb::Exit, &["exit"], "exit", "end all nodes and leave"),
     row(Verb::Exit, &["quit"], "quit", "the same as exit"),
@@ -115,9 +124,28 @@ pub fn help<C: CommandSet>(command: Option<&str>) -> Result<String, CommandError
     let text = format!("{}\n  {}\n", form.usage::<C>(), form.does);
     Ok(match form.verb {
         Verb::Exec => text + &exec_help::<C>(),
+        Verb::Fault => text + FAULT_HELP,
         _ => text,
     })
 }
+
+/// What can go wrong, and how it is written.
+const FAULT_HELP: &str = "\
+  what is RON: a fault that is set off now, or (when: ..., what: ...)
+  of a node: Kill(5)  Pause(5)  Resume(5)  Slow(node: 5, by: \"10ms\")  Skew(node: 5, ahead: \"1s\")
+  of links:  Cut(links: Above(5))  Drop(links: All, chance: 0.3)  Duplicate(links: All, chance: 0.3)
+             Reorder(links: All, chance: 0.3)  Delay(links: Above(5), by: Between(\"1ms\", \"9ms\"))
+             Corrupt(links: Above(5)); each also with direction: Down or Up
+  when:      At(\"2s\")  After(3)  Envelope(kind: Request, nth: 2, moment: Applied)
+  an example, to be pasted; replies are behind #:
+create 5
+fault Cut(links: Above(5))
+# Ok: 1
+ping 5
+# Ok: 0
+heal 1
+# Ok
+";
 
 /// What is behind the id, and an example.
 fn exec_help<C: CommandSet>() -> String {

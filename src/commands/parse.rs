@@ -33,6 +33,7 @@ pub(super) fn parse_line<C: CommandSet>(line: &str) -> Result<Command<C>, Comman
     let form = Form::find(word).ok_or_else(|| CommandError::unknown(word))?;
     let command = match form.verb {
         Verb::Exec => exec(rest),
+        Verb::Fault if !rest.is_empty() => return Ok(Command::Fault { fault: rest.parse()? }),
         _ => command(form.verb, rest),
     };
     command.ok_or_else(|| CommandError::usage::<C>(form))
@@ -79,7 +80,7 @@ fn command<C: CommandSet>(verb: Verb, rest: &str) -> Option<Command<C>> {
     let mut id = || args.next().and_then(number);
     let command = match verb {
         Verb::Create => Command::Create { id: id()?, parent: optional(args.next(), number)? },
-        Verb::Exec => return None,
+        Verb::Exec | Verb::Fault => return None,
         Verb::Ping => Command::Ping { id: id()? },
         Verb::PingAll => Command::PingAll,
         Verb::Heartbit => Command::Heartbit { period_ms: period_ms(args.next()?)? },
@@ -90,6 +91,8 @@ fn command<C: CommandSet>(verb: Verb, rest: &str) -> Option<Command<C>> {
         Verb::All => Command::All,
         Verb::Tree => Command::Tree,
         Verb::Wait => Command::Wait { ms: optional(args.next(), milliseconds)? },
+        Verb::Heal => Command::Heal { number: number(args.next()?).and_then(|number| u64::try_from(number).ok())? },
+        Verb::Faults => Command::Faults,
         Verb::Help => Command::Help { command: args.next().map(str::to_owned) },
         Verb::Exit => Command::Exit,
     };

@@ -15,7 +15,8 @@ use super::sink::{Calls, ReplySink};
 use super::{Mode, NodeTree, Span, SystemConfig, nanos, process, simulated, threads};
 use crate::actors::ControlConfig;
 use crate::command_sets::{CommandSet, executor};
-use crate::error::StartError;
+use crate::error::{ConfigError, StartError};
+use crate::faults::FaultPlan;
 use crate::trace::Trace;
 
 /// How many notices wait for a reader; beyond that the latest of each node is kept.
@@ -28,6 +29,7 @@ const STREAMED_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Builder<C> {
     pub(super) config: SystemConfig,
+    pub(super) faults: FaultPlan,
     pub(super) trace: bool,
     pub(super) codec: bool,
     pub(super) node_program: Option<PathBuf>,
@@ -72,6 +74,12 @@ impl<C: CommandSet> Builder<C> {
         self
     }
 
+    /// What goes wrong by plan, from the start on. Chance is drawn from the seed of the system.
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.faults = plan;
+        self
+    }
+
     /// Keeps what happens, for [`NodeTree::trace`].
     pub fn trace(mut self, on: bool) -> Self {
         self.trace = on;
@@ -105,6 +113,7 @@ impl<C: CommandSet> Builder<C> {
     /// When the configuration is wrong, or the operating system refuses what the mode needs.
     pub fn start(self) -> Result<NodeTree<C>, StartError> {
         self.config.check()?;
+        self.faults.check().map_err(|wrong| ConfigError::Range(wrong.to_string()))?;
         start(self)
     }
 }
@@ -129,13 +138,14 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
         config: ControlConfig {
             topology: config.topology,
             reply_timeout_ns: nanos(config.reply_timeout.0),
-            lossy_links: false,
             asks_kernel: config.mode == Mode::Process,
+            faults: builder.faults.0,
         },
         make_executor: Box::new(executor::<C>),
         sink: Box::new(sink),
         submissions: queue,
         awake: Arc::default(),
+        seed: config.seed,
         trace: trace.clone(),
         shared: Arc::clone(&shared),
     };

@@ -166,6 +166,8 @@ pub(super) struct Parts {
     pub(super) sink: Box<dyn Sink + Send>,
     pub(super) submissions: Receiver<Submission>,
     pub(super) awake: Arc<AtomicBool>,
+    /// From what chance is drawn.
+    pub(super) seed: u64,
     pub(super) trace: Trace,
     pub(super) shared: Arc<Shared>,
 }

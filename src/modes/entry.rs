@@ -36,6 +36,12 @@ impl Entry {
             Command::All => Order::All,
             Command::Tree => Order::Tree,
             Command::Wait { ms } => Order::Wait(ms.map(|ms| ms * MILLISECOND)),
+            Command::Fault { fault } => match fault.check() {
+                Ok(()) => Order::Fault(Box::new(fault)),
+                Err(wrong) => Order::Answer(Outcome::Refused(Refusal::Command(wrong.into()))),
+            },
+            Command::Heal { number } => Order::Heal(number),
+            Command::Faults => Order::Faults,
             Command::Help { command } => Order::Answer(match help::<C>(command.as_deref()) {
                 Ok(text) => Outcome::Help(text),
                 Err(error) => Outcome::Refused(Refusal::Command(error)),

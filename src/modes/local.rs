@@ -1,5 +1,8 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
+mod faults;
+mod network;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
@@ -11,11 +14,14 @@ use rustc_hash::FxHashMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
     Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LongJob, NodeActor, NodeHost, NodeMail,
+    LinkFrame, LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
 };
 use crate::command_sets::Executor;
-use crate::topology::Slot;
+use crate::faults::{Fault, FaultKind, Moment};
+use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
+use faults::Faults;
+pub(super) use network::Network;
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
@@ -26,6 +32,12 @@ pub(super) enum Parcel {
     ToNode(NodeKey, NodeMail),
     ToControl(ControlMail),
     FromNode(FromNode),
+    /// A packet for the session of a link's end.
+    Packet(End, LinkFrame),
+    /// An end of a link that repeats wants a turn; it was asked for at this time.
+    EndDue(End, Nanos),
+    /// Something that has waited until a slow node came to it.
+    Late(Box<Parcel>),
 }
 
 impl Parcel {
@@ -44,14 +56,16 @@ pub(super) trait Carrier: 'static {
     fn now(&self) -> Nanos;
     /// Brings it to [`Local::deliver`], behind what was sent the same way before.
     fn carry(&self, parcel: Parcel);
+    /// The same, by the first time later; and by the second, while what is sent after it does not wait.
+    fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos));
     /// Has somebody woken ([`Parcel::wake`]) at that time, or at once when it has come.
     fn wake_at(&self, who: NodeKey, at: Nanos);
+    /// Brings it to [`Local::deliver`] at that time.
+    fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
-    /// The address through which a node reaches another one that has this address.
-    fn link_address(&self, direct: Address) -> Address;
-    /// The address through which a node reaches the control node.
-    fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode>;
+    /// Whether everything that nodes send goes through the [`Network`], faults or not.
+    fn needs_network(&self) -> bool;
 }
 
 struct LocalNode {
@@ -67,9 +81,12 @@ struct LocalControl {
     up: Rc<Recipient<FromNode>>,
 }
 
-/// Who is at the two ends of a link; nobody once an end is closed.
+/// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
 #[derive(Clone, Copy)]
-struct LocalLink([Option<NodeKey>; 2]);
+struct LocalLink {
+    ends: [Option<NodeKey>; 2],
+    below: NodeId,
+}
 
 /// An end of a link in one word, in the same order: there are two for each node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,17 +112,21 @@ pub(super) struct Local<C: Carrier> {
     pub(super) carrier: C,
     pub(super) trace: Trace,
     make_executor: MakeExecutor,
-    nodes: RefCell<FxHashMap<NodeKey, LocalNode>>,
+    /// By their incarnations, which no two nodes of a run share.
+    nodes: RefCell<FxHashMap<u64, LocalNode>>,
     links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    /// The ends of links that the nodes hold, by the incarnations of these, which no two nodes of a run share.
+    /// The ends of links that the nodes hold, by the incarnations of these.
     ends: RefCell<BTreeSet<(u64, Held)>>,
     control: RefCell<Option<LocalControl>>,
+    faults: Faults,
+    /// What stands behind the addresses of nodes, if something has to look at what they send.
+    network: RefCell<Option<Address>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
 
 impl<C: Carrier> Local<C> {
-    pub(super) fn new(carrier: C, trace: Trace, make_executor: MakeExecutor) -> Rc<Self> {
+    pub(super) fn new(carrier: C, seed: u64, trace: Trace, make_executor: MakeExecutor) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             carrier,
             trace,
@@ -114,14 +135,21 @@ impl<C: Carrier> Local<C> {
             links: RefCell::default(),
             ends: RefCell::default(),
             control: RefCell::default(),
+            faults: Faults::new(seed),
+            network: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
             this: this.clone(),
         })
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        let link = self.carrier.link_address(Arc::new(control.clone().recipient()));
-        let up = Rc::new(self.carrier.control_address(control.clone().recipient()));
+        let (mut link, mut up): (Address, _) = (Arc::new(control.clone().recipient()), control.clone().recipient());
+        if self.carrier.needs_network() {
+            let network = Network(self.this.clone()).start();
+            (link, up) = (Arc::new(network.clone().recipient()), network.recipient());
+            *self.network.borrow_mut() = Some(Arc::clone(&link));
+        }
+        let up = Rc::new(up);
         *self.control.borrow_mut() = Some(LocalControl { mail: control, link, up });
     }
 
@@ -137,10 +165,30 @@ impl<C: Carrier> Local<C> {
 
     /// Hands over what has been carried.
     pub(super) fn deliver(&self, parcel: Parcel) {
+        let late = self.reader_of(&parcel).and_then(|key| self.faults.late(self.carrier.now(), key));
+        match late {
+            Some(at) => self.carrier.carry_at(at, Parcel::Late(Box::new(parcel))),
+            None => self.hand_over(parcel),
+        }
+    }
+
+    /// The node that it is for, if it has to be asked how slow that is.
+    fn reader_of(&self, parcel: &Parcel) -> Option<NodeKey> {
         match parcel {
+            Parcel::ToNode(key, _) => Some(*key),
+            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(&to.link)?.ends[to.side as usize],
+            _ => None,
+        }
+    }
+
+    fn hand_over(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Packet(to, packet) => self.take_packet(to, packet),
+            Parcel::EndDue(end, at) => self.end_is_due(end, at),
+            Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
-                if let Some(node) = self.nodes.borrow().get(&key) {
+                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
                     node.mail.do_send(mail);
                 }
             }
@@ -158,7 +206,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn deliver_frame(&self, frame: Frame) {
-        let Some(&LocalLink(ends)) = self.links.borrow().get(&frame.to.link) else { return };
+        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(&frame.to.link) else { return };
         match ends[frame.to.side as usize] {
             None => {}
             Some(NodeKey::CONTROL) => {
@@ -167,7 +215,7 @@ impl<C: Carrier> Local<C> {
                 }
             }
             Some(key) => {
-                if let Some(node) = self.nodes.borrow().get(&key) {
+                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
                     node.mail.do_send(frame);
                 }
             }
@@ -185,11 +233,12 @@ impl<C: Carrier> Local<C> {
         self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
         let up = self.control.borrow().as_ref().map(|control| Rc::clone(&control.up));
         let Some(up) = up else { return };
-        let node = ComputingNode::new(self.carrier.now(), spec, (self.make_executor)());
+        let ahead = self.faults.born(key);
+        let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
         let gate = Gate::default();
-        let mail = NodeActor::new(node, up, this, gate.clone()).start();
-        let link = self.carrier.link_address(Arc::new(mail.clone().recipient()));
-        self.nodes.borrow_mut().insert(key, LocalNode { mail, link, gate });
+        let mail = NodeActor::new(node, up, this, gate.clone()).with_clock_ahead(ahead).start();
+        let link = self.network.borrow().clone().unwrap_or_else(|| Arc::new(mail.clone().recipient()));
+        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, link, gate });
         self.input(ControlInput::Started(key, pid));
     }
 
@@ -197,21 +246,20 @@ impl<C: Carrier> Local<C> {
         if key == NodeKey::CONTROL {
             self.control.borrow().as_ref().map(|control| Arc::clone(&control.link))
         } else {
-            self.nodes.borrow().get(&key).map(|node| Arc::clone(&node.link))
+            self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.link))
         }
     }
 
     fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
-        self.links
-            .borrow_mut()
-            .insert(link, LocalLink([up.is_some().then_some(upper), down.is_some().then_some(lower)]));
+        let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
+        self.links.borrow_mut().insert(link, LocalLink { ends: made, below: lower.id });
         {
-            let (nodes, mut held) = (self.nodes.borrow(), self.ends.borrow_mut());
-            for (key, side) in [(upper, Side::Upper), (lower, Side::Lower)] {
-                if nodes.contains_key(&key) {
-                    held.insert((key.incarnation, Held::of(End { link, side })));
+            let mut held = self.ends.borrow_mut();
+            for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
+                if let Some(node) = key.filter(|key| *key != NodeKey::CONTROL) {
+                    held.insert((node.incarnation, Held::of(End { link, side })));
                 }
             }
         }
@@ -227,8 +275,9 @@ impl<C: Carrier> Local<C> {
 
     /// An end is closed: nothing is delivered there any more, and the other end is told, behind what is on its way.
     fn close_end(&self, end: End) {
+        self.faults.closed(end);
         let mut links = self.links.borrow_mut();
-        let Some(LocalLink(ends)) = links.get_mut(&end.link) else { return };
+        let Some(LocalLink { ends, .. }) = links.get_mut(&end.link) else { return };
         ends[end.side as usize] = None;
         if ends[end.side.other() as usize].is_none() {
             links.remove(&end.link);
@@ -236,13 +285,19 @@ impl<C: Carrier> Local<C> {
         }
         drop(links);
         let to = End { link: end.link, side: end.side.other() };
-        self.carrier.carry(Parcel::Frame(Frame { to, event: LinkEvent::Closed }));
+        let closed = Frame { to, event: LinkEvent::Closed };
+        match &*self.network.borrow() {
+            // Behind what the node has just sent.
+            Some(network) => network.do_send(closed),
+            None => self.carrier.carry(Parcel::Frame(closed)),
+        }
     }
 
     /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
     fn kill(&self, key: NodeKey) {
-        let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
+        let Some(node) = self.nodes.borrow_mut().remove(&key.incarnation) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
+        self.faults.died(key);
         node.gate.kill();
         node.mail.do_send(NodeMail::GateMoved);
         while let Some(end) = self.take_end(key) {
@@ -260,7 +315,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn stop(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key) {
+        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
             node.gate.stop();
             self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
         }
@@ -268,7 +323,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn go_on(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key) {
+        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
             node.gate.go_on();
             self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
             node.mail.do_send(NodeMail::GateMoved);
@@ -305,6 +360,18 @@ impl<C: Carrier> NodeHost for Local<C> {
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
         self.trace.delivered(self.carrier.now(), to.id, link, envelope);
+    }
+
+    fn before(&self, node: NodeKey, input: &NodeInput) -> bool {
+        self.may_take(node, input)
+    }
+
+    fn applied(&self, node: NodeKey) -> bool {
+        self.is_not_struck(node, Moment::Applied)
+    }
+
+    fn after(&self, node: NodeKey) {
+        self.is_not_struck(node, Moment::Answered);
     }
 }
 
@@ -346,6 +413,18 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn resume(&mut self, node: NodeKey) {
         self.0.go_on(node);
+    }
+
+    fn begin_fault(&mut self, number: u64, kind: &FaultKind) {
+        self.0.begin_fault(number, kind);
+    }
+
+    fn watch_for_fault(&mut self, number: u64, fault: &Fault, life: Option<NodeKey>) {
+        self.0.watch_for_fault(number, fault, life);
+    }
+
+    fn end_fault(&mut self, number: u64) {
+        self.0.end_fault(number);
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {

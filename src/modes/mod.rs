@@ -4,6 +4,7 @@ mod builder;
 mod config;
 mod engine;
 mod entry;
+mod inject;
 mod local;
 pub mod process;
 mod real_time;
@@ -27,6 +28,7 @@ use crate::actors::{Order, Submission};
 use crate::command_sets::CommandSet;
 use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
 use crate::error::{SubmitError, WaitError};
+use crate::faults::FaultPlan;
 use crate::topology::NodeId;
 use crate::trace::{Event, Trace, What, text_of};
 
@@ -35,6 +37,7 @@ pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
 pub use engine::Stuck;
 use engine::{Engine, Goal, Shared};
 use entry::{Entry, numbered};
+pub use inject::{FaultGuard, InjectError};
 use sink::Calls;
 pub use stream::ExecStream;
 
@@ -75,7 +78,15 @@ impl<C: CommandSet> NodeTree<C> {
     /// A builder with the defaults of [`SystemConfig`].
     pub fn builder() -> Builder<C> {
         let (config, codec) = (SystemConfig::default(), cfg!(debug_assertions));
-        Builder { config, trace: false, codec, node_program: None, node_env: Vec::new(), set: PhantomData }
+        Builder {
+            config,
+            faults: FaultPlan::default(),
+            trace: false,
+            codec,
+            node_program: None,
+            node_env: Vec::new(),
+            set: PhantomData,
+        }
     }
 
     /// How it was configured.

@@ -13,14 +13,14 @@ use crossbeam_channel::bounded;
 use tokio::sync::{Notify, oneshot};
 
 use super::engine::{Engine, Goal, Parts, Stuck};
-use crate::actors::message::{MILLISECOND, Nanos};
+use crate::actors::message::Nanos;
 use crate::actors::{ControlActor, ControlMail};
 
 /// When a timer is due, and which of all it is.
 pub(super) type TimerKey = (Nanos, u64);
 
-/// One wheel of timers for all who live on an arbiter. They are due at whole milliseconds, which is what tokio's sleep can
-/// tell apart: a wave sets one at each node with others below it, and so they are few slots with many timers in each.
+/// One wheel of timers for all who live on an arbiter: what is due at the same time is in one slot, in the order in which
+/// it was added.
 pub(super) struct Wheel<T> {
     start: Instant,
     slots: RefCell<BTreeMap<Nanos, VecDeque<(u64, T)>>>,
@@ -40,7 +40,6 @@ impl<T> Wheel<T> {
 
     /// Keeps something until its time has come, or it is [removed](Self::remove) by the key that this gives back.
     pub(super) fn add(&self, at: Nanos, what: T) -> TimerKey {
-        let at = at.div_ceil(MILLISECOND).saturating_mul(MILLISECOND);
         let number = self.made.replace(self.made.get() + 1);
         let mut slots = self.slots.borrow_mut();
         if slots.first_key_value().is_none_or(|(first, _)| at < *first) {

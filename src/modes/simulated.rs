@@ -10,17 +10,16 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::thread::JoinHandle;
 
-use actix::{Actor, Addr, Context, Handler, Recipient, System};
+use actix::{Actor, Addr, System};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustc_hash::FxHashMap;
 
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{
-    Address, ControlActor, ControlMail, ControlNode, Describe, Frame, FromNode, LongJob, NodeMail, Submission,
-};
-use world::{Events, Random, WAYS_KEPT, Way, World};
+use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission};
+use crate::random::Random;
+use world::{Events, WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
@@ -33,8 +32,6 @@ const STUCK_AFTER: (u64, Nanos) = (10, 60_000 * MILLISECOND);
 
 struct SimulatedCarrier {
     world: Rc<RefCell<World>>,
-    frames: Address,
-    up: Recipient<FromNode>,
 }
 
 impl Carrier for SimulatedCarrier {
@@ -43,17 +40,27 @@ impl Carrier for SimulatedCarrier {
     }
 
     fn carry(&self, parcel: Parcel) {
+        self.carry_late(parcel, (0, 0));
+    }
+
+    fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos)) {
         let way = match &parcel {
-            Parcel::Frame(frame) => Way::Link(frame.to),
+            Parcel::Frame(Frame { to, .. }) | Parcel::Packet(to, _) | Parcel::EndDue(to, _) => Way::Link(*to),
             Parcel::ToNode(key, _) => Way::Down(*key),
             Parcel::FromNode(message) => Way::Up(message.from),
-            Parcel::ToControl(_) => Way::Kernel,
+            Parcel::ToControl(_) | Parcel::Late(_) => Way::Kernel,
         };
-        self.world.borrow_mut().schedule(way, parcel);
+        self.world.borrow_mut().schedule(way, parcel, times);
     }
 
     fn wake_at(&self, who: NodeKey, at: Nanos) {
         self.carry_at(at, Parcel::wake(who));
+    }
+
+    fn carry_at(&self, at: Nanos, parcel: Parcel) {
+        let mut world = self.world.borrow_mut();
+        let at = at.max(world.now);
+        world.events.push(at, parcel);
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -63,47 +70,8 @@ impl Carrier for SimulatedCarrier {
         self.carry_at(at, Parcel::ToNode(node, NodeMail::LongDone(result)));
     }
 
-    fn link_address(&self, _: Address) -> Address {
-        Arc::clone(&self.frames)
-    }
-
-    fn control_address(&self, _: Recipient<FromNode>) -> Recipient<FromNode> {
-        self.up.clone()
-    }
-}
-
-impl SimulatedCarrier {
-    fn carry_at(&self, at: Nanos, parcel: Parcel) {
-        let mut world = self.world.borrow_mut();
-        let at = at.max(world.now);
-        world.events.push(at, parcel);
-    }
-}
-
-/// What stands behind the addresses of simulated nodes: everything that is sent becomes an event.
-struct Network(Rc<RefCell<World>>);
-
-impl Actor for Network {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(usize::MAX >> 8);
-    }
-}
-
-impl Handler<Frame> for Network {
-    type Result = ();
-
-    fn handle(&mut self, frame: Frame, _: &mut Self::Context) {
-        self.0.borrow_mut().schedule(Way::Link(frame.to), Parcel::Frame(frame));
-    }
-}
-
-impl Handler<FromNode> for Network {
-    type Result = ();
-
-    fn handle(&mut self, message: FromNode, _: &mut Self::Context) {
-        self.0.borrow_mut().schedule(Way::Up(message.from), Parcel::FromNode(message));
+    fn needs_network(&self) -> bool {
+        true
     }
 }
 
@@ -237,12 +205,10 @@ impl Simulation {
             last_submission: 0,
         };
         let world = Rc::new(RefCell::new(world));
-        let network = Network(Rc::clone(&world)).start();
-        let (frames, up) = (Arc::new(network.clone().recipient()), network.recipient());
-        let carrier = SimulatedCarrier { world: Rc::clone(&world), frames, up };
-        let Parts { config, make_executor, sink, submissions, trace, shared, awake } = parts;
+        let carrier = SimulatedCarrier { world: Rc::clone(&world) };
+        let Parts { config, make_executor, sink, submissions, trace, seed, shared, awake } = parts;
         let reply_timeout_ns = config.reply_timeout_ns;
-        let local = Local::new(carrier, trace, make_executor);
+        let local = Local::new(carrier, seed, trace, make_executor);
         let queue = crate::actors::Submissions::new(submissions.clone(), awake);
         let fabric = Box::new(LocalFabric(Rc::clone(&local)));
         let control = ControlActor::new(ControlNode::new(config), fabric, sink, queue).start();

@@ -54,6 +54,8 @@ impl<C: CommandSet> ReplySink<C> {
             Outcome::Done => Answer::Done,
             Outcome::All(ids) => Answer::All { ids },
             Outcome::Tree(drawing) => Answer::Tree { drawing },
+            Outcome::Armed(number) => Answer::Armed { number },
+            Outcome::Faults(faults) => Answer::Faults { faults },
             Outcome::Help(text) => Answer::Help { text },
             Outcome::Refused(refusal) => Answer::Refused(refusal),
         }

@@ -1,20 +1,38 @@
 //! The threads mode: the control node and the tree as actors on one arbiter, in real time.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
-use actix::{Actor, Recipient};
+use actix::Actor;
 
 use super::engine::Parts;
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
-use crate::actors::message::{Nanos, NodeKey};
-use crate::actors::{Address, ControlActor, ControlNode, FromNode, LongJob, NodeHost, NodeMail, Submissions};
+use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
+use crate::actors::{ControlActor, ControlNode, End, Frame, LongJob, NodeHost, NodeMail, Submissions};
+
+/// What the wheel keeps: for most timers, that of a whole tree, no more than a name.
+enum Timer {
+    Wake(NodeKey),
+    Carry(Box<Parcel>),
+}
+
+impl Timer {
+    fn parcel(self) -> Parcel {
+        match self {
+            Self::Wake(who) => Parcel::wake(who),
+            Self::Carry(parcel) => *parcel,
+        }
+    }
+}
 
 struct ThreadCarrier {
-    wheel: Rc<Wheel<NodeKey>>,
+    wheel: Rc<Wheel<Timer>>,
     local: OnceCell<Weak<Local<ThreadCarrier>>>,
+    /// When the last thing that could not be carried at once arrives there.
+    last_arrival: RefCell<BTreeMap<End, Nanos>>,
 }
 
 impl ThreadCarrier {
@@ -34,11 +52,38 @@ impl Carrier for ThreadCarrier {
         }
     }
 
+    /// What cannot be carried at once goes through the wheel, and so does what comes behind it: it must not overtake.
+    fn carry_late(&self, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
+        let (Parcel::Frame(Frame { to, .. }) | Parcel::Packet(to, _)) = &parcel else { return self.carry(parcel) };
+        let now = self.now();
+        let mut last = self.last_arrival.borrow_mut();
+        let before = last.get(to).copied().unwrap_or(0);
+        let is_packet = matches!(parcel, Parcel::Packet(..));
+        if later == 0 && overtaken == 0 && before <= now && !is_packet {
+            last.remove(to);
+            drop(last);
+            return self.carry(parcel);
+        }
+        let at = (now + later).max(before + 1);
+        last.insert(*to, at);
+        self.wheel.add(at + overtaken, Timer::Carry(Box::new(parcel)));
+    }
+
     fn wake_at(&self, who: NodeKey, at: Nanos) {
         if at <= self.now() {
             return self.carry(Parcel::wake(who));
         }
-        self.wheel.add(at, who);
+        // tokio's sleeps tell whole milliseconds apart. A wave wants to wake each node that has others below it: so these
+        // are few moments, with many nodes at each.
+        let at = at.div_ceil(MILLISECOND).saturating_mul(MILLISECOND);
+        self.wheel.add(at, Timer::Wake(who));
+    }
+
+    fn carry_at(&self, at: Nanos, parcel: Parcel) {
+        if at <= self.now() {
+            return self.carry(parcel);
+        }
+        self.wheel.add(at, Timer::Carry(Box::new(parcel)));
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -52,12 +97,8 @@ impl Carrier for ThreadCarrier {
         });
     }
 
-    fn link_address(&self, direct: Address) -> Address {
-        direct
-    }
-
-    fn control_address(&self, direct: Recipient<FromNode>) -> Recipient<FromNode> {
-        direct
+    fn needs_network(&self) -> bool {
+        false
     }
 }
 
@@ -67,10 +108,10 @@ pub(super) fn start(parts: Parts) -> std::io::Result<RealTime> {
 }
 
 fn begin(parts: Parts, start: Instant) -> Begun {
-    let Parts { config, make_executor, sink, submissions, trace, awake, shared: _ } = parts;
+    let Parts { config, make_executor, sink, submissions, trace, awake, seed, shared: _ } = parts;
     let wheel = Rc::new(Wheel::new(start));
-    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new() };
-    let local = Local::new(carrier, trace, make_executor);
+    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new(), last_arrival: RefCell::default() };
+    let local = Local::new(carrier, seed, trace, make_executor);
     let _ = local.carrier.local.set(Rc::downgrade(&local));
     let fabric = Box::new(LocalFabric(Rc::clone(&local)));
     let queue = Submissions::new(submissions, awake);
@@ -78,7 +119,7 @@ fn begin(parts: Parts, start: Instant) -> Begun {
     local.set_control(control.clone());
     let weak = Rc::downgrade(&local);
     actix_rt::spawn(async move {
-        wheel.turn(|who| weak.upgrade().map(|local| local.deliver(Parcel::wake(who))).is_some()).await;
+        wheel.turn(|timer| weak.upgrade().map(|local| local.deliver(timer.parcel())).is_some()).await;
     });
     (control, Box::new(move || local.shut_down()))
 }

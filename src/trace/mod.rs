@@ -87,6 +87,20 @@ pub enum What {
         /// Its id.
         node: NodeId,
     },
+    /// A fault takes effect.
+    Fault {
+        /// Its number.
+        number: u64,
+        /// The node that it is about, or below the link that it is about, if it is about one.
+        node: Option<NodeId>,
+        /// What it is.
+        text: String,
+    },
+    /// A fault is over, or not waited for any more.
+    Healed {
+        /// Its number.
+        number: u64,
+    },
     /// A link was made.
     Linked {
         /// Its number.

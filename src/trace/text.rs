@@ -60,6 +60,8 @@ impl Where {
             What::Submitted { .. } | What::Answered { .. } | What::Noticed { .. } => Self::At(crate::topology::CONTROL),
             What::Started { node, .. } | What::Ended { node, .. } => Self::At(*node),
             What::Stopped { node } | What::Continued { node } => Self::At(*node),
+            What::Fault { node: Some(node), .. } => Self::At(*node),
+            What::Fault { node: None, .. } | What::Healed { .. } => Self::At(crate::topology::CONTROL),
             What::Linked { upper, lower, .. } => Self::Between(*upper, *lower),
             What::Sent(Passage { from, to, .. }) | What::Delivered(Passage { from, to, .. }) => Self::Way(*from, *to),
         }
@@ -101,6 +103,8 @@ impl Display for Words<'_> {
             What::Ended { incarnation, .. } => write!(f, "ended: life {incarnation}"),
             What::Stopped { .. } => f.write_str("stopped"),
             What::Continued { .. } => f.write_str("continued"),
+            What::Fault { number, text, .. } => write!(f, "fault {number}: {}", OneLine(text)),
+            What::Healed { number } => write!(f, "fault {number} is over"),
             What::Linked { link, .. } => write!(f, "link {link}"),
             What::Sent(passage) | What::Delivered(passage) => {
                 f.write_str(if matches!(self.0.what, What::Sent(_)) { "sent: " } else { "" })?;

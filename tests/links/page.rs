@@ -92,7 +92,7 @@ fn shown<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, messag
 
 #[test]
 fn the_examples_of_the_page_are_what_is_sent() {
-    let spec = NodeSpec { key: KEY, lossy_links: false, beat_period_ns: 0 };
+    let spec = NodeSpec { key: KEY, beat_period_ns: 0 };
     let all = [shown("", &spec).replace("::", "")].into_iter();
     let all = all.chain(words_down().into_iter().map(|it| shown("ControlDown", &it)));
     let all = all.chain(words_up().into_iter().map(|it| shown("ControlUp", &it)));

@@ -1,14 +1,14 @@
 //! A configuration as RON text: read with errors that show the place, and written.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ron::error::{Error, SpannedError};
+use ron::error::SpannedError;
 
 use super::{Given, SystemConfig};
 use crate::error::ConfigError;
+use crate::ron_text::at_its_place;
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -38,7 +38,7 @@ impl SystemConfig {
     /// # Errors
     /// As [`from_ron`](Self::from_ron).
     pub fn with_ron(self, text: &str) -> Result<Self, ConfigError> {
-        let given: Given = ron::from_str(text).map_err(|error| at_its_place(text, &error))?;
+        let given: Given = ron::from_str(text).map_err(|error| shown_at_its_place(text, &error))?;
         let config = self.overlaid(given);
         config.check()?;
         Ok(config)
@@ -91,44 +91,12 @@ fn read(path: &Path) -> io::Result<String> {
     if length as u64 > MAX_BYTES { Err(io::Error::other("it is longer than 1 MiB")) } else { Ok(text) }
 }
 
-fn at_its_place(text: &str, error: &SpannedError) -> ConfigError {
-    let (line, end) = (error.span.start.line, &error.span.end);
-    let column = error.span.start.col;
+fn shown_at_its_place(text: &str, error: &SpannedError) -> ConfigError {
+    let (line, column, what) = at_its_place(error);
+    let end = &error.span.end;
     let end = if end.line == line { end.col } else { column + 1 };
     let shown = text.split('\n').nth(line.saturating_sub(1)).map_or_else(String::new, |it| show(line, it, column, end));
-    ConfigError::Text { line, column, what: describe(&error.code), shown }
-}
-
-/// What is wrong, in our words where RON's say less.
-fn describe(error: &Error) -> String {
-    match error {
-        Error::NoSuchStructField { expected, found, .. } => unknown("field", found, expected),
-        Error::NoSuchEnumVariant { expected, found, .. } => unknown("value", found, expected),
-        Error::DuplicateStructField { field, .. } => format!("the field `{field}` stands here for the second time"),
-        error => {
-            let text = error.to_string();
-            text.strip_prefix("Expected").map_or_else(|| text.clone(), |rest| format!("expected{rest}"))
-        }
-    }
-}
-
-fn unknown(what: &str, found: &str, expected: &[&str]) -> String {
-    let mut text = format!("unknown {what} `{found}`, ");
-    if let Some(meant) = meant(found, expected) {
-        let _ = write!(text, "did you mean `{meant}`? ");
-    }
-    let all: Vec<_> = expected.iter().map(|name| format!("`{name}`")).collect();
-    let _ = write!(text, "expected one of {}", all.join(", "));
-    text
-}
-
-/// The name that is nearest, if it is near enough: one wrong letter, or a third of them.
-fn meant<'n>(found: &str, names: &[&'n str]) -> Option<&'n str> {
-    // A name of a megabyte is near to nothing.
-    let found = if found.len() <= SHOWN { found.to_lowercase() } else { return None };
-    let distances = names.iter().map(|name| (strsim::osa_distance(&found, name), *name));
-    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(name)
+    ConfigError::Text { line, column, what, shown }
 }
 
 /// The line, and below it carets from the column to the end, both from 1.

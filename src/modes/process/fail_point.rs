@@ -70,11 +70,7 @@ impl FailPoints {
 
     /// The node is about to take this.
     pub(super) fn before(&self, input: &NodeInput) {
-        let kind = match input {
-            NodeInput::Envelope(_, envelope) => envelope.kind(),
-            NodeInput::Control(message) => message.kind(),
-            _ => return,
-        };
+        let Some(kind) = input.kind() else { return };
         let mut waiting = self.waiting.borrow_mut();
         let reached = waiting.extract_if(.., |point| {
             point.countdown -= u64::from(point.kind == kind);

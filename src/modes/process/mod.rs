@@ -28,10 +28,13 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::engine::Parts;
 use super::real_time::{Begun, RealTime, Wheel};
+use crate::actors::ControlInput;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec};
 use crate::actors::{Address, ControlActor, ControlMail, ControlNode, Fabric, Submissions};
 use crate::error::StartError;
+use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
+use crate::trace::What;
 use hello::build;
 pub use node::{node_id, serve_if_built_in_node, serve_if_node};
 use processes::{Processes, Timer};
@@ -75,7 +78,7 @@ fn raise_descriptor_limit() {
 }
 
 fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
-    let Parts { config, make_executor: _, sink, submissions, trace, awake, shared: _ } = parts;
+    let Parts { config, make_executor: _, sink, submissions, trace, awake, seed: _, shared: _ } = parts;
     let build = build(program.command_set);
     let secret = draw_secret()?;
     let (events, mut happened) = unbounded_channel();
@@ -165,6 +168,20 @@ impl Fabric for ProcessFabric {
 
     fn examine(&mut self, node: NodeKey) {
         self.0.examine(node);
+    }
+
+    fn begin_fault(&mut self, number: u64, kind: &FaultKind) {
+        self.0.trace.add(self.0.wheel.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
+        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
+    }
+
+    fn watch_for_fault(&mut self, number: u64, _: &Fault, _: Option<NodeKey>) {
+        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
+    }
+
+    fn end_fault(&mut self, number: u64) {
+        self.0.trace.add(self.0.wheel.now(), || What::Healed { number });
+        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {

@@ -290,8 +290,9 @@ impl NodeHost for Host {
     }
 
     #[cfg(feature = "testing")]
-    fn before(&self, _: NodeKey, input: &NodeInput) {
+    fn before(&self, _: NodeKey, input: &NodeInput) -> bool {
         self.fail_points.before(input);
+        true
     }
 
     #[cfg(feature = "testing")]

@@ -9,6 +9,7 @@ use crate::actors::message::{Envelope, Nanos, NodeKey};
 use crate::actors::{End, Frame, FromNode, LinkEvent, NodeMail};
 use crate::modes::local::Parcel;
 use crate::modes::wire;
+use crate::random::Random;
 use crate::topology::Route;
 
 /// The shortest and the longest time that an envelope takes over a link.
@@ -19,25 +20,6 @@ const LONGEST_WAY_ON_WIRES: usize = 4096;
 
 /// So many ways are remembered at least.
 pub(super) const WAYS_KEPT: usize = 1024;
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers on
-/// every machine and in every version.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from `low` to `high`.
-    pub(super) fn between(&mut self, (low, high): (u64, u64)) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-}
 
 /// What must not overtake what.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,12 +78,14 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel) {
+    /// Later by the first time; and by the second, while what is sent after it does not wait.
+    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
         let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
-        let delay = self.random.between(DELAY_NS);
+        let delay = later + self.random.between(DELAY_NS);
         let last = self.last_arrival.entry(way).or_insert(0);
         *last = (self.now + delay).max(*last + 1);
-        self.events.push(*last, parcel);
+        let at = *last + overtaken;
+        self.events.push(at, parcel);
         if self.last_arrival.len() >= self.ways_kept {
             let now = self.now;
             self.last_arrival.retain(|_, last| *last > now);
@@ -130,6 +114,7 @@ fn through_the_codec(parcel: Parcel) -> Parcel {
         Parcel::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) if fits_into_a_frame(&envelope) => {
             Parcel::Frame(Frame { to, event: LinkEvent::Envelope(there_and_back(&envelope)) })
         }
+        Parcel::Packet(to, packet) => Parcel::Packet(to, there_and_back(&packet)),
         Parcel::ToNode(key, NodeMail::Control(message, address)) => {
             Parcel::ToNode(key, NodeMail::Control(there_and_back(&message), address))
         }

@@ -108,7 +108,7 @@ const IDS: [NodeId; 6] = [1, 2, 3, -1, 0, i64::MIN];
 /// Node 1, with a parent and the children 2 and 3.
 fn node() -> ComputingNode {
     let key = |id| NodeKey { id, incarnation: 1 };
-    let spec = NodeSpec { key: key(1), lossy_links: false, beat_period_ns: 0 };
+    let spec = NodeSpec { key: key(1), beat_period_ns: 0 };
     let mut node = ComputingNode::new(0, &spec, executor::<Dictionary>());
     let child = |id| Role::Child { key: key(id), slot: Slot::Any };
     for (link, role) in [(PARENT, Role::Parent), (CHILD, child(2)), (OTHER_CHILD, child(3))] {
