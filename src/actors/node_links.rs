@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::message::{LinkId, NodeKey, Role, Side};
 use super::node_marker::Visit;
 use super::small_map::SmallMap;
@@ -20,7 +22,7 @@ pub(super) struct Child {
 pub(super) struct Children {
     by_id: SmallMap<NodeId, Child>,
     /// Where they are many, so that a link need not be looked for among all.
-    ids: Option<Box<BTreeMap<LinkId, NodeId>>>,
+    ids: Option<Box<FxHashMap<LinkId, NodeId>>>,
 }
 
 impl Children {
@@ -41,6 +43,13 @@ impl Children {
         match &self.ids {
             Some(ids) => self.by_id.get(ids.get(&link)?),
             None => self.iter().find(|child| child.link == link),
+        }
+    }
+
+    fn holds(&self, link: LinkId) -> bool {
+        match &self.ids {
+            Some(ids) => ids.contains_key(&link),
+            None => self.at(link).is_some(),
         }
     }
 
@@ -116,7 +125,7 @@ impl Links {
         if self.parent == Some(link) {
             return Some(Side::Upper);
         }
-        if self.children.at(link).is_some() {
+        if self.children.holds(link) {
             return Some(Side::Lower);
         }
         let changing = self.changing.as_ref()?;
@@ -185,7 +194,7 @@ impl Links {
     /// child was faster than the control node's word about it.
     pub(super) fn greet(&mut self, link: LinkId) -> bool {
         let is_on_standby = self.changing().is_some_and(|changing| changing.standby.contains_key(&link));
-        if self.children.at(link).is_some() || is_on_standby {
+        if self.children.holds(link) || is_on_standby {
             return true;
         }
         if self.far_side(link).is_none() {
@@ -217,4 +226,58 @@ impl Links {
 /// Which end of a link the other one has who has this role.
 pub(super) fn far_side(role: Role) -> Side {
     if role == Role::Parent { Side::Upper } else { Side::Lower }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(id: NodeId) -> Role {
+        Role::Child { key: NodeKey { id, incarnation: 1 }, slot: Slot::Any }
+    }
+
+    /// What may come over a link is known until it is closed, whether it is used or not.
+    #[test]
+    fn a_link_that_is_not_used_any_more_still_has_its_two_ends() {
+        let mut links = Links::default();
+        let far_sides = |links: &Links| [1, 2, 3, 4, 5].map(|link| links.far_side(LinkId(link)));
+        let (up, down) = (Some(Side::Upper), Some(Side::Lower));
+        links.use_link(LinkId(1), Role::Parent);
+        links.use_link(LinkId(2), child(7));
+        links.use_link(LinkId(4), child(8));
+        links.change(|changing| changing.standby.insert(LinkId(3), Role::Parent));
+        assert_eq!(far_sides(&links), [up, down, up, down, None]);
+        links.activate(LinkId(3));
+        links.retire_child(LinkId(2));
+        links.use_link(LinkId(5), child(8));
+        assert_eq!((links.parent(), links.children.iter().count()), (Some(LinkId(3)), 1));
+        assert_eq!(far_sides(&links), [up, down, up, down, down]);
+        (1..=5).for_each(|link| drop(links.forget(LinkId(link))));
+        assert_eq!(far_sides(&links), [None; 5]);
+        assert!(links.changing().is_none() && links.parent().is_none() && links.children.is_empty());
+    }
+
+    #[test]
+    fn a_greeting_may_come_before_the_word_about_its_link() {
+        let mut links = Links::default();
+        assert!(!links.greet(LinkId(1)) && links.far_side(LinkId(1)).is_none());
+        links.use_link(LinkId(1), child(7));
+        assert!(links.was_greeted(LinkId(1)) && !links.was_greeted(LinkId(1)) && links.greet(LinkId(1)));
+        assert!(links.changing().is_none());
+    }
+
+    #[test]
+    fn many_children_are_found_by_their_links_too() {
+        let mut links = Links::default();
+        for id in (0..100).rev() {
+            links.use_link(LinkId(1000 + id as u64), child(id));
+        }
+        assert!(links.children.iter().map(|child| child.key.id).eq(0..100));
+        for id in 0..100 {
+            assert_eq!(links.children.at(LinkId(1000 + id as u64)).map(|child| child.key.id), Some(id));
+            assert_eq!(links.forget(LinkId(1000 + id as u64)).map(|child| child.key.id), Some(id));
+            assert!(links.children.at(LinkId(1000 + id as u64)).is_none());
+        }
+        assert!(links.children.is_empty() && links.children.ids.is_none());
+    }
 }

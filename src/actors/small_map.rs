@@ -117,7 +117,9 @@ mod tests {
             }
             assert!(small.iter().eq(plain.iter()));
             assert_eq!(small.is_empty(), plain.is_empty());
-            assert_eq!((small.get(&key), small.get_mut(&key)), (plain.get(&key), plain.get_mut(&key)));
+            assert_eq!(small.get(&key), plain.get(&key));
+            assert_eq!(small.get_mut(&key), plain.get_mut(&key));
+            assert!(small.values_mut().eq(plain.values_mut()));
         }
     }
 

@@ -165,7 +165,8 @@ impl<C: Carrier> Local<C> {
 
     /// Hands over what has been carried.
     pub(super) fn deliver(&self, parcel: Parcel) {
-        let late = self.reader_of(&parcel).and_then(|key| self.faults.late(self.carrier.now(), key));
+        let reader = if self.faults.may_slow_down() { self.reader_of(&parcel) } else { None };
+        let late = reader.and_then(|key| self.faults.late(self.carrier.now(), key));
         match late {
             Some(at) => self.carrier.carry_at(at, Parcel::Late(Box::new(parcel))),
             None => self.hand_over(parcel),
@@ -359,7 +360,10 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
-        self.trace.delivered(self.carrier.now(), to.id, link, envelope);
+        // The clock is looked at only where somebody wants to know.
+        if self.trace.is_on() {
+            self.trace.delivered(self.carrier.now(), to.id, link, envelope);
+        }
     }
 
     fn before(&self, node: NodeKey, input: &NodeInput) -> bool {
@@ -428,6 +432,6 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        self.0.trace.delivered(self.0.carrier.now(), NodeKey::CONTROL.id, link, envelope);
+        self.0.delivered(NodeKey::CONTROL, link, envelope);
     }
 }

@@ -174,3 +174,21 @@ impl Drop for RealTime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By time, and what is due at the same time as it was added.
+    #[test]
+    fn timers_come_in_their_order_and_not_when_they_were_removed() {
+        let wheel = Wheel::new(Instant::now());
+        let keys = [20, 10, 20, 10, 30].map(|at| wheel.add(at, at));
+        wheel.remove(keys[2]);
+        wheel.remove(keys[3]);
+        wheel.remove(keys[3]);
+        assert_eq!(wheel.take_due(9), None);
+        assert_eq!([29, 29, 29, 30].map(|now| wheel.take_due(now)), [Some(10), Some(20), None, Some(30)]);
+        assert!(wheel.slots.borrow().is_empty());
+    }
+}
