@@ -36,10 +36,13 @@ pub mod commands;
 mod error;
 pub mod faults;
 pub mod modes;
+#[cfg(not(feature = "testing"))]
+mod planted;
 #[cfg(feature = "testing")]
 pub mod planted;
 mod random;
 mod ron_text;
+pub mod scenario;
 mod span;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -5,6 +5,7 @@ use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, N
 use super::node_links::{Changing, Links};
 use super::node_wave::Waves;
 use crate::command_sets::Executor;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{Hop, NodeId, Route};
 
 /// What happens to a node.
@@ -186,7 +187,8 @@ impl ComputingNode {
         let children = &self.links.children;
         let child = match route.next(self.key.id, to.id) {
             // What was meant for an earlier life of this id must not reach this one.
-            Hop::Here => return if to == self.key { Next::Here } else { Next::Nowhere },
+            Hop::Here if to == self.key || is_planted(Bug::StaleIncarnationAccepted) => return Next::Here,
+            Hop::Here => return Next::Nowhere,
             Hop::Child(id) => children.get(id),
             Hop::Slot(slot) => children.iter().find(|child| child.slot == slot),
             Hop::Only => children.iter().next(),
@@ -200,10 +202,13 @@ impl ComputingNode {
             self.answer_wave(wave, Vec::new());
             return;
         }
-        if !self.waves.start(wave, now.saturating_add(budget_ns), children.iter().map(|child| child.key.id)) {
+        let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { 0 } else { now };
+        let deadline = from_ns.saturating_add(budget_ns);
+        if !self.waves.start(wave, deadline, children.iter().map(|child| child.key.id)) {
             return;
         }
-        let budget_ns = budget_ns.saturating_sub(step_ns);
+        let shrinks_by = if is_planted(Bug::WaveDeadlineNotShrunk) { 0 } else { step_ns };
+        let budget_ns = budget_ns.saturating_sub(shrinks_by);
         let down = |link| NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns });
         self.effects.extend(children.iter().map(|child| down(child.link)));
     }
@@ -218,12 +223,20 @@ impl ComputingNode {
         match message {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
             ControlDown::Switch { epoch, activate, retire, places } => {
-                retire.into_iter().for_each(|link| self.links.retire_child(link));
+                if !is_planted(Bug::RetiredLinkUsed) {
+                    retire.into_iter().for_each(|link| self.links.retire_child(link));
+                }
                 activate.into_iter().for_each(|link| self.links.activate(link));
-                places.into_iter().for_each(|(id, slot)| self.links.children.set_slot(id, slot));
+                if !is_planted(Bug::PlaceNotChanged) {
+                    places.into_iter().for_each(|(id, slot)| self.links.children.set_slot(id, slot));
+                }
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
+            ControlDown::Drain { epoch, link, .. } if self.links.far_side(link).is_none() => {
+                // It has ended meanwhile: nothing is on it.
+                self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+            }
             ControlDown::Drain { epoch, link, through } => {
                 self.links.change(|changing| changing.draining = Some((epoch, link)));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
@@ -239,6 +252,8 @@ impl ComputingNode {
                 self.next_beat = now + period_ns;
             }
             ControlDown::Stop => self.effects.push(NodeEffect::End),
+            // A node does not know of faults: it suffers them.
+            ControlDown::Fault { .. } | ControlDown::Heal { .. } => {}
         }
     }
 

@@ -175,12 +175,16 @@ impl NodeActor {
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
         match self.gate.state() {
+            Gate::RUNNING if self.stash.is_none() => self.take(mail, context),
             Gate::RUNNING => {
-                while let Some(earlier) = self.stash.as_mut().and_then(|stash| stash.pop_front()) {
+                self.stash.get_or_insert_default().push_back(mail);
+                // What it takes may stop it again.
+                while self.gate.state() == Gate::RUNNING
+                    && let Some(earlier) = self.stash.as_mut().and_then(|stash| stash.pop_front())
+                {
                     self.take(earlier, context);
                 }
-                self.stash = None;
-                self.take(mail, context);
+                self.stash.take_if(|stash| stash.is_empty());
             }
             Gate::STOPPED => self.stash.get_or_insert_default().push_back(mail),
             _ => context.stop(),

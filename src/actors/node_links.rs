@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::message::{LinkId, NodeKey, Role, Side};
 use super::node_marker::Visit;
 use super::small_map::SmallMap;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{NodeId, Slot};
 
 /// Who is below, over which link, and in which place.
@@ -154,6 +155,7 @@ impl Links {
     /// Uses a link. What it takes the place of stays open, but nothing is sent there any more.
     pub(super) fn use_link(&mut self, link: LinkId, role: Role) {
         match role {
+            Role::Parent if self.parent.is_some() && is_planted(Bug::OldParentKept) => self.retire(link, Side::Upper),
             Role::Parent => {
                 if let Some(old) = self.parent.replace(link).filter(|old| *old != link) {
                     self.retire(old, Side::Upper);
@@ -252,7 +254,9 @@ mod tests {
         links.use_link(LinkId(5), child(8));
         assert_eq!((links.parent(), links.children.iter().count()), (Some(LinkId(3)), 1));
         assert_eq!(far_sides(&links), [up, down, up, down, down]);
-        (1..=5).for_each(|link| drop(links.forget(LinkId(link))));
+        for link in 1..=5 {
+            links.forget(LinkId(link));
+        }
         assert_eq!(far_sides(&links), [None; 5]);
         assert!(links.changing().is_none() && links.parent().is_none() && links.children.is_empty());
     }

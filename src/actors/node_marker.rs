@@ -48,7 +48,9 @@ impl ComputingNode {
 
     fn end_of_visit(&mut self) {
         let over = |changing: &mut Changing| changing.visit.take_if(|visit| visit.awaited.is_empty());
-        if let Some(visit) = self.links.change_if_any(over) {
+        if let Some(visit) = self.links.change_if_any(over)
+            && self.links.far_side(visit.back_to).is_some()
+        {
             let marker = Envelope::Marker { epoch: visit.epoch, through: true };
             self.effects.push(NodeEffect::Send(visit.back_to, marker));
         }

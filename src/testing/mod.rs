@@ -3,13 +3,12 @@
 //! Only with the feature `testing`.
 
 pub mod fuzz;
+pub mod journey;
 pub mod many;
-pub mod oracle;
-mod outside;
 pub mod raw;
-pub mod runner;
 pub mod script;
 pub mod shapes;
 pub mod transcript;
 
 pub use crate::planted;
+pub use crate::scenario::{self, oracle, runner};
