@@ -13,12 +13,18 @@ use super::{Figure, MODES, Outcome};
 
 const COLUMNS: usize = 3;
 const WIDTH: u32 = 1200;
-const HEIGHT: u32 = 1340;
-const HEAD: u32 = 70;
+const HEIGHT: u32 = 1364;
+const HEAD: u32 = 94;
 
 /// Colours that are told apart also by those who do not see all of them (Okabe and Ito).
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -46,14 +52,13 @@ fn legend(head: &Panel) -> Outcome<()> {
         (20, 10),
     )?;
     let style = ("sans-serif", 15).into_text_style(head);
-    let mut left = 20;
-    for (shape, mode) in MODES.into_iter().flat_map(|mode| Shape::ALL.map(|shape| (shape, mode))) {
-        let points = vec![(left, 52), (left + 34, 52)];
-        for dash in dashes(points, mode) {
-            head.draw(&PathElement::new(dash, colour(shape).stroke_width(3)))?;
+    for (mode, top) in MODES.into_iter().zip([52, 76]) {
+        for (shape, left) in Shape::ALL.into_iter().zip((20..).step_by(190)) {
+            for dash in dashes(vec![(left, top), (left + 34, top)], mode) {
+                head.draw(&PathElement::new(dash, colour(shape).stroke_width(3)))?;
+            }
+            head.draw_text(&format!("{shape}, {mode}"), &style, (left + 40, top - 8))?;
         }
-        head.draw_text(&format!("{shape}, {mode}"), &style, (left + 40, 44))?;
-        left += if mode == Mode::Simulated { 162 } else { 132 };
     }
     Ok(())
 }

@@ -53,7 +53,10 @@ impl ControlNode {
             // It is there, and nothing before this command changes that: nobody need wait for the answer.
             return self.refuse(op, Refusal::AlreadyExists);
         }
-        let claims = self.claims(&order);
+        let claims = match order {
+            Order::Create { id, .. } if self.places_by_itself() => self.claims_of_turn(id),
+            _ => self.claims(&order),
+        };
         self.claim(op, claims);
         self.changes.insert(op, order);
         self.try_change(op);
@@ -65,8 +68,13 @@ impl ControlNode {
             self.held_by_barrier.insert(op);
             return;
         }
+        let removes = matches!(order, Order::Remove(_));
+        if !removes && self.places_by_itself() && !self.locks.may_start(op) {
+            // Each waits for all before it: nobody need know its place before its turn has come.
+            return;
+        }
         // Placement is planned now: an earlier create may have failed.
-        let (claims, removes) = (self.claims(order), matches!(order, Order::Remove(_)));
+        let claims = self.claims(order);
         let work_before = if removes { self.work_before(op, &claims) } else { Vec::new() };
         self.claim(op, claims);
         if !self.locks.may_start(op) || self.work_awaited.contains_key(&op) {
@@ -211,6 +219,13 @@ impl ControlNode {
         claims
     }
 
+    /// What a create claims before its turn has come, in a topology that places by itself.
+    fn claims_of_turn(&self, id: NodeId) -> BTreeMap<NodeId, Claim> {
+        let mut claims = BTreeMap::from([(id, Claim::Whole)]);
+        self.claim_everything(&mut claims);
+        claims
+    }
+
     fn claims_of_remove(&self, id: NodeId) -> BTreeMap<NodeId, Claim> {
         let mut claims = BTreeMap::from([(id, Claim::Whole)]);
         self.claim_everything(&mut claims);
@@ -238,8 +253,12 @@ impl ControlNode {
 
     /// Where the topology places by itself, the place of a node depends on every change before: the root stands for all.
     fn claim_everything(&self, claims: &mut BTreeMap<NodeId, Claim>) {
-        if matches!(self.config.topology, TopologyKind::Bst | TopologyKind::Balanced) {
+        if self.places_by_itself() {
             claims.insert(CONTROL, Claim::Below);
         }
+    }
+
+    fn places_by_itself(&self) -> bool {
+        matches!(self.config.topology, TopologyKind::Bst | TopologyKind::Balanced)
     }
 }

@@ -1,17 +1,12 @@
 //! A computing node as a pure state machine: an input and the time come in, effects go out.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rustc_hash::FxHashMap;
-
 use super::execution::{Execution, LongJob, LongResult};
-use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
-use super::node_marker::Visit;
+use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role};
+use super::node_links::{Changing, Links};
 use super::node_wave::Waves;
-use super::session::SessionConfig;
 use crate::command_sets::Executor;
 use crate::planted::{Bug, is_planted};
-use crate::topology::{Hop, NodeId, Route, Slot};
+use crate::topology::{Hop, NodeId, Route};
 
 /// What happens to a node.
 #[derive(Debug)]
@@ -45,11 +40,6 @@ pub enum NodeEffect {
     End,
 }
 
-struct Child {
-    key: NodeKey,
-    slot: Slot,
-}
-
 impl NodeInput {
     /// What kind of envelope or message it is; nothing for what nobody has sent.
     pub fn kind(&self) -> Option<&'static str> {
@@ -67,16 +57,7 @@ impl NodeInput {
 /// knows the addresses behind them.
 pub struct ComputingNode {
     key: NodeKey,
-    /// Every link that is not closed, whether it is used or not, and which of its ends the other one has.
-    pub(super) open_links: FxHashMap<LinkId, Side>,
-    parent: Option<LinkId>,
-    /// By what they are reached, and who is at the other end.
-    children: BTreeMap<NodeId, LinkId>,
-    child_links: FxHashMap<LinkId, Child>,
-    standby: BTreeMap<LinkId, Role>,
-    greeted: BTreeSet<LinkId>,
-    pub(super) visit: Option<Box<Visit>>,
-    pub(super) draining: Option<(u64, LinkId)>,
+    pub(super) links: Links,
     execution: Execution,
     waves: Waves,
     beat_period_ns: Nanos,
@@ -90,15 +71,8 @@ impl ComputingNode {
     pub fn new(now: Nanos, spec: &NodeSpec, executor: Box<dyn Executor>) -> Self {
         let mut node = Self {
             key: spec.key,
-            open_links: FxHashMap::default(),
-            parent: None,
-            children: BTreeMap::new(),
-            child_links: FxHashMap::default(),
-            standby: BTreeMap::new(),
-            greeted: BTreeSet::new(),
-            visit: None,
-            draining: None,
-            execution: Execution::new(executor, SessionConfig { eager_ack: true, ..SessionConfig::default() }),
+            links: Links::default(),
+            execution: Execution::new(executor),
             waves: Waves::default(),
             beat_period_ns: spec.beat_period_ns,
             next_beat: now + spec.beat_period_ns,
@@ -136,7 +110,7 @@ impl ComputingNode {
             self.effects.push(NodeEffect::Long(job));
         }
         while let Some(packet) = self.execution.transmit(now) {
-            self.send_up(Envelope::Reply { from: self.key, packet });
+            self.send_up(Envelope::Reply { from: self.key, packet: Box::new(packet) });
         }
         for (wave, missing) in self.waves.overdue(now) {
             self.answer_wave(wave, missing);
@@ -161,22 +135,22 @@ impl ComputingNode {
     }
 
     fn send_up(&mut self, envelope: Envelope) {
-        if let Some(parent) = self.parent {
+        if let Some(parent) = self.links.parent() {
             self.effects.push(NodeEffect::Send(parent, envelope));
         }
     }
 
     fn on_envelope(&mut self, now: Nanos, link: LinkId, envelope: Envelope) {
-        match self.open_links.get(&link) {
+        match self.links.far_side(link) {
             // Over a link that is closed comes what was on its way; it is repeated where it is wanted.
             None if envelope != Envelope::Greeting => return,
-            Some(&side) if !envelope.may_come_from(side) => return self.on_wrong(link, &envelope),
+            Some(side) if !envelope.may_come_from(side) => return self.on_wrong(link, &envelope),
             _ => {}
         }
         match envelope {
             Envelope::Greeting => self.on_greeting(link),
             Envelope::Request { mut route, to, packet } => match self.next_hop(&mut route, to) {
-                Next::Here => self.execution.receive(now, packet),
+                Next::Here => self.execution.receive(now, *packet),
                 Next::Link(next) => self.effects.push(NodeEffect::Send(next, Envelope::Request { route, to, packet })),
                 Next::Nowhere => self.send_up(Envelope::Unroutable { to }),
             },
@@ -187,7 +161,7 @@ impl ComputingNode {
             },
             Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, (budget_ns, step_ns)),
             Envelope::WaveReply { wave, missing, last } => {
-                let Some(child) = self.child_links.get(&link).map(|child| child.key.id) else { return };
+                let Some(child) = self.links.children.at(link).map(|child| child.key.id) else { return };
                 if self.waves.is_too_much(wave, missing.len()) {
                     return self.on_wrong(link, &Envelope::WaveReply { wave, missing: Vec::new(), last });
                 }
@@ -210,32 +184,33 @@ impl ComputingNode {
     }
 
     fn next_hop(&self, route: &mut Route, to: NodeKey) -> Next {
-        let in_slot = |slot| move |link: &&LinkId| self.child_links.get(link).is_some_and(|child| child.slot == slot);
-        let link = match route.next(self.key.id, to.id) {
+        let children = &self.links.children;
+        let child = match route.next(self.key.id, to.id) {
             // What was meant for an earlier life of this id must not reach this one.
             Hop::Here if to == self.key || is_planted(Bug::StaleIncarnationAccepted) => return Next::Here,
             Hop::Here => return Next::Nowhere,
-            Hop::Child(id) => self.children.get(&id),
-            Hop::Slot(slot) => self.children.values().find(in_slot(slot)),
-            Hop::Only => self.children.values().next(),
+            Hop::Child(id) => children.get(id),
+            Hop::Slot(slot) => children.iter().find(|child| child.slot == slot),
+            Hop::Only => children.iter().next(),
         };
-        link.map_or(Next::Nowhere, |link| Next::Link(*link))
+        child.map_or(Next::Nowhere, |child| Next::Link(child.link))
     }
 
     fn on_wave(&mut self, now: Nanos, wave: u64, (budget_ns, step_ns): (Nanos, Nanos)) {
-        if self.children.is_empty() {
+        let children = &self.links.children;
+        if children.is_empty() {
             self.answer_wave(wave, Vec::new());
             return;
         }
         let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { 0 } else { now };
-        if !self.waves.start(wave, from_ns.saturating_add(budget_ns), self.children.keys().copied()) {
+        let deadline = from_ns.saturating_add(budget_ns);
+        if !self.waves.start(wave, deadline, children.iter().map(|child| child.key.id)) {
             return;
         }
         let shrinks_by = if is_planted(Bug::WaveDeadlineNotShrunk) { 0 } else { step_ns };
         let budget_ns = budget_ns.saturating_sub(shrinks_by);
-        for &link in self.children.values() {
-            self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns }));
-        }
+        let down = |link| NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns });
+        self.effects.extend(children.iter().map(|child| down(child.link)));
     }
 
     fn answer_wave(&mut self, wave: u64, missing: Vec<NodeId>) {
@@ -249,33 +224,26 @@ impl ComputingNode {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
             ControlDown::Switch { epoch, activate, retire, places } => {
                 if !is_planted(Bug::RetiredLinkUsed) {
-                    retire.into_iter().for_each(|link| drop(self.forget_child(link)));
+                    retire.into_iter().for_each(|link| self.links.retire_child(link));
                 }
-                for link in activate {
-                    self.activate(link);
-                }
-                for (id, slot) in places {
-                    if is_planted(Bug::PlaceNotChanged) {
-                        break;
-                    }
-                    if let Some(child) = self.children.get(&id).and_then(|link| self.child_links.get_mut(link)) {
-                        child.slot = slot;
-                    }
+                activate.into_iter().for_each(|link| self.links.activate(link));
+                if !is_planted(Bug::PlaceNotChanged) {
+                    places.into_iter().for_each(|(id, slot)| self.links.children.set_slot(id, slot));
                 }
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
-            ControlDown::Drain { epoch, link, .. } if !self.open_links.contains_key(&link) => {
+            ControlDown::Drain { epoch, link, .. } if self.links.far_side(link).is_none() => {
                 // It has ended meanwhile: nothing is on it.
                 self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
             }
             ControlDown::Drain { epoch, link, through } => {
-                self.draining = Some((epoch, link));
+                self.links.change(|changing| changing.draining = Some((epoch, link)));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
             }
             ControlDown::Unlink { links } => {
                 for link in links {
-                    self.forget(link);
+                    self.links.forget(link);
                     self.effects.push(NodeEffect::Close(link));
                 }
             }
@@ -290,87 +258,41 @@ impl ComputingNode {
     }
 
     fn on_link(&mut self, link: LinkId, role: Role, active: bool) {
-        self.open_links.insert(link, if role == Role::Parent { Side::Upper } else { Side::Lower });
         if active {
-            self.use_link(link, role);
+            self.links.use_link(link, role);
         } else {
-            self.standby.insert(link, role);
+            self.links.change(|changing| changing.standby.insert(link, role));
         }
         if role == Role::Parent {
             self.effects.push(NodeEffect::Send(link, Envelope::Greeting));
-        } else if self.greeted.remove(&link) {
+        } else if self.links.was_greeted(link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
         }
     }
 
     fn on_greeting(&mut self, link: LinkId) {
-        if self.child_links.contains_key(&link) || self.standby.contains_key(&link) {
+        if self.links.greet(link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        } else if !self.open_links.contains_key(&link) && !self.greeted.contains(&link) {
-            // The child was faster than the control node's word about it.
-            self.greeted.insert(link);
-        }
-    }
-
-    fn activate(&mut self, link: LinkId) {
-        if let Some(role) = self.standby.remove(&link) {
-            self.use_link(link, role);
-        }
-    }
-
-    fn use_link(&mut self, link: LinkId, role: Role) {
-        match role {
-            Role::Parent if self.parent.is_some() && is_planted(Bug::OldParentKept) => {}
-            Role::Parent => self.parent = Some(link),
-            Role::Child { key, slot } => {
-                if let Some(old) = self.children.insert(key.id, link) {
-                    self.child_links.remove(&old);
-                }
-                self.child_links.insert(link, Child { key, slot });
-            }
-        }
-    }
-
-    /// The links to the children that are in use.
-    pub(super) fn links_down(&self) -> BTreeSet<LinkId> {
-        self.children.values().copied().collect()
-    }
-
-    fn forget_child(&mut self, link: LinkId) -> Option<Child> {
-        let child = self.child_links.remove(&link)?;
-        self.children.remove(&child.key.id);
-        Some(child)
-    }
-
-    fn forget(&mut self, link: LinkId) {
-        self.open_links.remove(&link);
-        self.forget_child(link);
-        self.standby.remove(&link);
-        self.greeted.remove(&link);
-        if self.parent == Some(link) {
-            self.parent = None;
         }
     }
 
     fn on_closed(&mut self, link: LinkId) {
         self.effects.push(NodeEffect::Close(link));
-        if let Some(child) = self.forget_child(link) {
+        if let Some(child) = self.links.forget(link) {
             for (wave, missing) in self.waves.gone(child.key.id) {
                 self.answer_wave(wave, missing);
             }
             self.send_up(Envelope::ChildGone { child: child.key, link });
         }
-        self.forget(link);
         self.visited(link);
-        if self.parent.is_none()
-            && let Some((&next, _)) = self.standby.iter().find(|(_, role)| **role == Role::Parent)
+        if self.links.parent().is_none()
+            && let Some(next) = self.links.next_parent()
         {
             // The old parent ended in the middle of a re-link: the new one is there already.
-            self.activate(next);
+            self.links.activate(next);
         }
-        if self.draining.is_some_and(|(_, drained)| drained == link)
-            && let Some((epoch, _)) = self.draining.take()
-        {
+        let drained = |changing: &mut Changing| changing.draining.take_if(|(_, drained)| *drained == link);
+        if let Some((epoch, _)) = self.links.change_if_any(drained) {
             self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
         }
     }

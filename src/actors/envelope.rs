@@ -9,6 +9,8 @@ use super::session::Packet;
 use crate::topology::{NodeId, Route};
 
 /// What travels on the data plane, hop by hop along the links of the tree.
+///
+/// Packets are behind a box, so that the others are short: of a wave there may be one for each node at the same time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Envelope {
     /// The first thing on a new link, from the child.
@@ -20,14 +22,14 @@ pub enum Envelope {
         /// The node that is asked.
         to: NodeKey,
         /// The packet.
-        packet: Packet<RequestPiece>,
+        packet: Box<Packet<RequestPiece>>,
     },
     /// Up: a packet of the session of `from`.
     Reply {
         /// The node that answers.
         from: NodeKey,
         /// The packet.
-        packet: Packet<ReplyPiece>,
+        packet: Box<Packet<ReplyPiece>>,
     },
     /// Down: are you there?
     Ping {

@@ -120,7 +120,10 @@ impl ControlNode {
         let Some(mut packet) = work.session.transmit(now) else { return };
         let Some((link, route)) = self.way_to(id) else { return };
         loop {
-            self.effects.push(ControlEffect::Send(link, Envelope::Request { route: route.clone(), to, packet }));
+            self.effects.push(ControlEffect::Send(
+                link,
+                Envelope::Request { route: route.clone(), to, packet: Box::new(packet) },
+            ));
             let work = self.registry.get_mut(id).and_then(|entry| entry.work.as_mut());
             let Some(work) = work else { return };
             match work.session.transmit(now) {

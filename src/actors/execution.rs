@@ -70,10 +70,49 @@ enum Stage {
     Away,
 }
 
+/// What a node executes. Most nodes of a large tree are never asked: they have their command set, and no more.
 pub(super) struct Execution {
-    /// Made with the first request: most nodes of a large tree are never asked.
-    session: Option<Box<Session<ReplyPiece, RequestPiece>>>,
-    config: SessionConfig,
+    /// The command set, until the first request comes.
+    unasked: Option<Box<dyn Executor>>,
+    requests: Option<Box<Requests>>,
+}
+
+impl Execution {
+    pub(super) fn new(executor: Box<dyn Executor>) -> Self {
+        Self { unasked: Some(executor), requests: None }
+    }
+
+    pub(super) fn receive(&mut self, now: Nanos, packet: Packet<RequestPiece>) {
+        let Self { unasked, requests } = self;
+        let requests = requests.get_or_insert_with(|| Box::new(Requests::new(unasked.take())));
+        requests.session.receive(now, packet);
+    }
+
+    pub(super) fn transmit(&mut self, now: Nanos) -> Option<Packet<ReplyPiece>> {
+        self.requests.as_mut()?.session.transmit(now)
+    }
+
+    /// When it wants a turn; `now` when there is work left.
+    pub(super) fn deadline(&self, now: Nanos) -> Option<Nanos> {
+        self.requests.as_ref()?.deadline(now)
+    }
+
+    /// Works for about a millisecond at the most.
+    pub(super) fn turn(&mut self, now: Nanos) -> Option<LongJob> {
+        self.requests.as_mut()?.turn(now)
+    }
+
+    /// A long request has been computed.
+    pub(super) fn long_done(&mut self, done: LongResult) {
+        if let Some(requests) = &mut self.requests {
+            requests.long_done(done);
+        }
+    }
+}
+
+/// The requests to a node: its end of the session, and the one that is under way.
+struct Requests {
+    session: Session<ReplyPiece, RequestPiece>,
     /// None while a long request is computed elsewhere.
     executor: Option<Box<dyn Executor>>,
     stage: Stage,
@@ -81,45 +120,26 @@ pub(super) struct Execution {
     fragments: Vec<u8>,
 }
 
-impl Execution {
-    pub(super) fn new(executor: Box<dyn Executor>, session: SessionConfig) -> Self {
-        Self {
-            session: None,
-            config: session,
-            executor: Some(executor),
-            stage: Stage::Idle,
-            exec: 0,
-            fragments: Vec::new(),
-        }
+impl Requests {
+    fn new(executor: Option<Box<dyn Executor>>) -> Self {
+        let config = SessionConfig { eager_ack: true, ..SessionConfig::default() };
+        Self { session: Session::new(config), executor, stage: Stage::Idle, exec: 0, fragments: Vec::new() }
     }
 
-    pub(super) fn receive(&mut self, now: Nanos, packet: Packet<RequestPiece>) {
-        self.session.get_or_insert_with(|| Box::new(Session::new(self.config))).receive(now, packet);
-    }
-
-    pub(super) fn transmit(&mut self, now: Nanos) -> Option<Packet<ReplyPiece>> {
-        self.session.as_mut()?.transmit(now)
-    }
-
-    /// When it wants a turn; `now` when there is work left.
-    pub(super) fn deadline(&self, now: Nanos) -> Option<Nanos> {
-        let session = self.session.as_ref()?;
+    fn deadline(&self, now: Nanos) -> Option<Nanos> {
         let can_work = match self.stage {
             Stage::Away => false,
             Stage::Finishing => self.has_room(),
-            Stage::Idle | Stage::Receiving | Stage::Dropping => session.has_delivery() && self.has_room(),
+            Stage::Idle | Stage::Receiving | Stage::Dropping => self.session.has_delivery() && self.has_room(),
         };
         can_work.then_some(now)
     }
 
     fn has_room(&self) -> bool {
-        self.session
-            .as_ref()
-            .is_none_or(|session| session.queued_bytes() + session.unacked_bytes() < RESULT_BYTES_WAITING)
+        self.session.queued_bytes() + self.session.unacked_bytes() < RESULT_BYTES_WAITING
     }
 
-    /// Works for about a millisecond at the most.
-    pub(super) fn turn(&mut self, now: Nanos) -> Option<LongJob> {
+    fn turn(&mut self, now: Nanos) -> Option<LongJob> {
         let mut bytes = 0;
         for _ in 0..SEGMENTS_IN_A_TURN {
             if bytes >= BYTES_IN_A_TURN || !self.has_room() {
@@ -136,7 +156,7 @@ impl Execution {
                     }
                 }
                 Stage::Idle | Stage::Receiving | Stage::Dropping => {
-                    let delivered = self.session.as_mut()?.take()?;
+                    let delivered = self.session.take()?;
                     if delivered.skipped {
                         self.abandon();
                     }
@@ -218,8 +238,7 @@ impl Execution {
         None
     }
 
-    /// A long request has been computed.
-    pub(super) fn long_done(&mut self, done: LongResult) {
+    fn long_done(&mut self, done: LongResult) {
         self.executor = Some(done.executor);
         self.stage = Stage::Finishing;
         self.finished(0, done.outputs, done.result);
@@ -268,9 +287,7 @@ impl Execution {
 
     fn push(&mut self, now: Nanos, piece: ReplyPiece) {
         let bytes = piece.bytes.len();
-        if let Some(session) = &mut self.session {
-            session.push(now, piece, bytes);
-        }
+        self.session.push(now, piece, bytes);
     }
 }
 

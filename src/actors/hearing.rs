@@ -16,7 +16,7 @@ impl ControlNode {
         }
         match envelope {
             Envelope::Greeting => self.on_linked(link, CONTROL),
-            Envelope::Reply { from, packet } => self.on_reply(from, packet),
+            Envelope::Reply { from, packet } => self.on_reply(from, *packet),
             Envelope::Pong { from, nonce } => self.on_pong(from, nonce),
             Envelope::WaveReply { wave, missing, last } => self.on_wave_reply(link, wave, missing, last),
             Envelope::ChildGone { child, link } => self.on_child_gone(child, link),

@@ -128,11 +128,7 @@ impl ControlNode {
         dead.retain(|&node| self.registry.is_up(node));
         let mut busy = Vec::new();
         for &node in &dead {
-            self.registry.forget_marks(node);
-            if let Some(entry) = self.registry.get_mut(node) {
-                entry.life = Life::Dead;
-                entry.stopped = false;
-                let key = entry.key;
+            if let Some(key) = self.registry.bury(node).map(|entry| entry.key) {
                 self.effects.push(ControlEffect::Kill(key));
                 let fails = node == id || !is_planted(Bug::PendingBelowTheDead);
                 busy.extend((fails && self.registry.busy.contains(&node)).then_some(key));

@@ -1,6 +1,8 @@
 //! The order in which commands that change the tree take effect: claims on nodes, in the order of input.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::topology::NodeId;
 
@@ -44,7 +46,7 @@ impl Queue {
 /// conflicts. Only the fronts of queues are ever looked at again, so that long queues cost no more.
 #[derive(Default)]
 pub(super) struct Locks {
-    queues: HashMap<NodeId, Queue>,
+    queues: FxHashMap<NodeId, Queue>,
     claims: BTreeMap<u64, BTreeMap<NodeId, Claim>>,
 }
 

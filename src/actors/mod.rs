@@ -16,6 +16,7 @@ mod link_end;
 mod locks;
 pub mod message;
 mod node_actor;
+mod node_links;
 mod node_marker;
 mod node_wave;
 mod outcome;
@@ -23,6 +24,7 @@ mod ping;
 mod registry;
 mod relink;
 pub mod session;
+mod small_map;
 mod switchover;
 mod watch;
 

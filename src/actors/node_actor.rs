@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
-use rustc_hash::FxHashMap;
-
 use super::computing_node::{ComputingNode, NodeEffect, NodeInput};
 use super::execution::{LongJob, LongResult};
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, Role, Side};
+use super::small_map::SmallMap;
+use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
 
 /// One end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,10 +138,11 @@ pub struct NodeActor {
     node: ComputingNode,
     control: Rc<Recipient<FromNode>>,
     parent: Option<(LinkId, Address)>,
-    others: FxHashMap<LinkId, (Side, Address)>,
+    others: SmallMap<LinkId, (Side, Address)>,
     host: Rc<dyn NodeHost>,
     gate: Gate,
-    stash: VecDeque<Mail>,
+    /// What has come while it was stopped.
+    stash: Option<Box<VecDeque<Mail>>>,
     /// By how much its clock is ahead of the others'.
     ahead: Nanos,
 }
@@ -155,8 +155,16 @@ impl NodeActor {
         host: Rc<dyn NodeHost>,
         gate: Gate,
     ) -> Self {
-        let (parent, others) = (None, FxHashMap::default());
-        Self { node, control: control.into(), parent, others, host, gate, stash: VecDeque::new(), ahead: 0 }
+        Self {
+            node,
+            control: control.into(),
+            parent: None,
+            others: SmallMap::default(),
+            host,
+            gate,
+            stash: None,
+            ahead: 0,
+        }
     }
 
     /// The same, with a clock that is so much ahead.
@@ -167,17 +175,18 @@ impl NodeActor {
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
         match self.gate.state() {
-            Gate::RUNNING if self.stash.is_empty() => self.take(mail, context),
+            Gate::RUNNING if self.stash.is_none() => self.take(mail, context),
             Gate::RUNNING => {
-                self.stash.push_back(mail);
+                self.stash.get_or_insert_default().push_back(mail);
                 // What it takes may stop it again.
                 while self.gate.state() == Gate::RUNNING
-                    && let Some(earlier) = self.stash.pop_front()
+                    && let Some(earlier) = self.stash.as_mut().and_then(|stash| stash.pop_front())
                 {
                     self.take(earlier, context);
                 }
+                self.stash.take_if(|stash| stash.is_empty());
             }
-            Gate::STOPPED => self.stash.push_back(mail),
+            Gate::STOPPED => self.stash.get_or_insert_default().push_back(mail),
             _ => context.stop(),
         }
     }
@@ -222,7 +231,7 @@ impl NodeActor {
         if self.host.before(self.node.key(), &input) {
             self.go_on(input, context);
         } else {
-            self.stash.push_front(Mail::Input(input));
+            self.stash.get_or_insert_default().push_front(Mail::Input(input));
         }
     }
 

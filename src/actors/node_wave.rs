@@ -1,8 +1,9 @@
 //! The waves of `pingall` that have passed a node and whose answers it collects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use super::message::Nanos;
+use super::small_map::SmallMap;
 use crate::topology::NodeId;
 
 /// The most ids in one answer; more go in several pieces, so that no envelope outgrows a frame.
@@ -12,31 +13,48 @@ const IDS_IN_A_PIECE: usize = 4096;
 const IDS_MAX: usize = 1 << 20;
 
 pub(super) struct Waves {
-    pending: BTreeMap<u64, Pending>,
+    pending: SmallMap<u64, Pending>,
     /// No deadline is earlier.
     earliest: Nanos,
 }
 
 impl Default for Waves {
     fn default() -> Self {
-        Self { pending: BTreeMap::new(), earliest: Nanos::MAX }
+        Self { pending: SmallMap::default(), earliest: Nanos::MAX }
     }
 }
 
 struct Pending {
     deadline: Nanos,
-    awaited: BTreeSet<NodeId>,
+    /// The children that were asked, ascending, and whether they have answered.
+    asked: Box<[(NodeId, bool)]>,
+    /// How many of them have not.
+    awaited: usize,
     missing: Vec<NodeId>,
+}
+
+impl Pending {
+    /// Whether this child has not answered yet.
+    fn awaits(&mut self, child: NodeId) -> Option<&mut bool> {
+        let at = self.asked.binary_search_by_key(&child, |(id, _)| *id).ok()?;
+        self.asked.get_mut(at).map(|(_, has_answered)| has_answered).filter(|has_answered| !**has_answered)
+    }
+
+    fn is_awaited(&self, child: NodeId) -> bool {
+        self.asked.binary_search_by_key(&child, |(id, _)| *id).is_ok_and(|at| !self.asked[at].1)
+    }
 }
 
 impl Waves {
     /// A wave comes by. False when it is known already.
     pub(super) fn start(&mut self, wave: u64, deadline: Nanos, children: impl Iterator<Item = NodeId>) -> bool {
-        if self.pending.contains_key(&wave) {
+        if self.pending.get(&wave).is_some() {
             return false;
         }
         self.earliest = self.earliest.min(deadline);
-        self.pending.insert(wave, Pending { deadline, awaited: children.collect(), missing: Vec::new() });
+        let asked: Box<[_]> = children.map(|child| (child, false)).collect();
+        let awaited = asked.len();
+        self.pending.insert(wave, Pending { deadline, asked, awaited, missing: Vec::new() });
         true
     }
 
@@ -54,34 +72,28 @@ impl Waves {
         last: bool,
     ) -> Option<(u64, Vec<NodeId>)> {
         let pending = self.pending.get_mut(&wave)?;
-        if !pending.awaited.contains(&child) {
-            return None;
+        let has_answered = pending.awaits(child)?;
+        if last {
+            *has_answered = true;
+            pending.awaited -= 1;
         }
         pending.missing.extend(missing);
-        if last {
-            pending.awaited.remove(&child);
-        }
-        let complete = pending.awaited.is_empty();
+        let complete = pending.awaited == 0;
         complete.then(|| self.remove(wave)).flatten().map(|pending| (wave, pending.missing))
     }
 
     fn remove(&mut self, wave: u64) -> Option<Pending> {
         let pending = self.pending.remove(&wave);
         if self.pending.is_empty() {
-            // An empty map keeps its memory: that of all nodes of a tree would be much.
-            *self = Self::default();
+            self.earliest = Nanos::MAX;
         }
         pending
     }
 
     /// A child has ended: it is missing in every wave that still waits for it.
     pub(super) fn gone(&mut self, child: NodeId) -> Vec<(u64, Vec<NodeId>)> {
-        let waiting: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.awaited.contains(&child))
-            .map(|(&wave, _)| wave)
-            .collect();
+        let waiting: Vec<u64> =
+            self.pending.iter().filter(|(_, pending)| pending.is_awaited(child)).map(|(&wave, _)| wave).collect();
         waiting.into_iter().filter_map(|wave| self.answered(wave, child, vec![child], true)).collect()
     }
 
@@ -95,11 +107,11 @@ impl Waves {
         let mut answers = Vec::with_capacity(late.len());
         for wave in late {
             if let Some(mut pending) = self.remove(wave) {
-                pending.missing.extend(pending.awaited);
+                pending.missing.extend(pending.asked.iter().filter(|(_, answered)| !answered).map(|(id, _)| *id));
                 answers.push((wave, pending.missing));
             }
         }
-        self.earliest = self.pending.values().map(|pending| pending.deadline).min().unwrap_or(Nanos::MAX);
+        self.earliest = self.pending.iter().map(|(_, pending)| pending.deadline).min().unwrap_or(Nanos::MAX);
         answers
     }
 
@@ -109,11 +121,13 @@ impl Waves {
     }
 
     /// Cuts an answer into pieces; the last one is marked.
-    pub(super) fn in_pieces(missing: Vec<NodeId>) -> Vec<(Vec<NodeId>, bool)> {
-        if missing.len() <= IDS_IN_A_PIECE {
-            return vec![(missing, true)];
-        }
-        let pieces = missing.len().div_ceil(IDS_IN_A_PIECE);
-        missing.chunks(IDS_IN_A_PIECE).enumerate().map(|(at, ids)| (ids.to_vec(), at + 1 == pieces)).collect()
+    pub(super) fn in_pieces(mut missing: Vec<NodeId>) -> impl Iterator<Item = (Vec<NodeId>, bool)> {
+        let mut is_over = false;
+        iter::from_fn(move || {
+            let rest = missing.split_off(missing.len().min(IDS_IN_A_PIECE));
+            let piece = std::mem::replace(&mut missing, rest);
+            let last = missing.is_empty();
+            (!std::mem::replace(&mut is_over, last)).then_some((piece, last))
+        })
     }
 }

@@ -157,7 +157,7 @@ impl ControlNode {
     pub(super) fn end_wave(&mut self, op: u64) {
         let Some(wave) = self.waves.remove(&op) else { return };
         self.not_due(wave.deadline, Due::Wave(op));
-        let mut down: BTreeSet<NodeId> = self.topology.ids().filter(|&id| !self.registry.is_up(id)).collect();
+        let mut down: BTreeSet<NodeId> = self.registry.dead().filter(|&id| self.topology.contains(id)).collect();
         for root in wave.awaited.into_iter().chain(wave.missing) {
             if down.insert(root) && self.topology.contains(root) && !is_planted(Bug::PingallWithoutDescendants) {
                 down.extend(self.topology.descendants(root));

@@ -94,6 +94,8 @@ pub(super) struct Registry {
     /// Alive, as far as anyone knows, but they let a reply timeout pass.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) stopped: BTreeSet<NodeId>,
+    /// Those that have ended otherwise than by a removal: whoever asks for them need not look at all.
+    dead: BTreeSet<NodeId>,
     /// Nodes with execs that are not answered.
     pub(super) busy: BTreeSet<NodeId>,
 }
@@ -118,13 +120,30 @@ impl Registry {
 
     pub(super) fn insert(&mut self, entry: Entry) -> Option<Entry> {
         self.forget_marks(entry.key.id);
+        self.dead.remove(&entry.key.id);
         self.entries.insert(entry.key.id, entry)
     }
 
     pub(super) fn remove(&mut self, id: NodeId) -> Option<Entry> {
         self.forget_marks(id);
+        self.dead.remove(&id);
         self.busy.remove(&id);
         self.entries.remove(&id)
+    }
+
+    /// The node has died.
+    pub(super) fn bury(&mut self, id: NodeId) -> Option<&Entry> {
+        self.forget_marks(id);
+        let entry = self.entries.get_mut(&id)?;
+        entry.life = Life::Dead;
+        entry.stopped = false;
+        self.dead.insert(id);
+        Some(entry)
+    }
+
+    /// The dead ones, ascending.
+    pub(super) fn dead(&self) -> impl Iterator<Item = NodeId> {
+        self.dead.iter().copied()
     }
 
     pub(super) fn forget_marks(&mut self, id: NodeId) {

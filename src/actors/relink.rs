@@ -70,6 +70,11 @@ pub(super) struct Relink {
 }
 
 impl Relink {
+    /// The link of this number, once they are made: they were numbered in their order.
+    fn made(&self, link: LinkId) -> Option<&NewLink> {
+        self.links.binary_search_by_key(&link, |new| new.link).ok().map(|at| &self.links[at])
+    }
+
     /// Gives it the links that are to be made; whoever is at one of their ends is touched.
     fn plan(&mut self, links: Vec<NewLink>) {
         self.touched.extend(links.iter().flat_map(|link| [link.upper, link.lower]));
@@ -215,8 +220,8 @@ impl ControlNode {
     }
 
     pub(super) fn on_relink_linked(&mut self, op: u64, link: LinkId, parent: NodeId) {
-        let is_new = |new: &NewLink| new.link == link && new.upper == parent;
-        if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| relink.links.iter().any(is_new)) {
+        let is_new = |relink: &Relink| relink.made(link).is_some_and(|new| new.upper == parent);
+        if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| is_new(relink)) {
             self.new_links.remove(&link);
             relink.awaited_links.remove(&link);
             self.advance(op);
@@ -289,8 +294,8 @@ impl ControlNode {
 
     /// One of the new links cannot be made.
     pub(super) fn relink_cannot_link(&mut self, op: u64, link: LinkId, end: Option<NodeId>, refusal: Refusal) {
-        let is_it = |new: &NewLink| new.link == link && end.is_none_or(|end| end == new.upper || end == new.lower);
-        if self.relinks.get(&op).is_some_and(|it| it.stage == Stage::Preparing && it.links.iter().any(is_it)) {
+        let is_it = |new: &NewLink| end.is_none_or(|end| end == new.upper || end == new.lower);
+        if self.relinks.get(&op).is_some_and(|it| it.stage == Stage::Preparing && it.made(link).is_some_and(is_it)) {
             self.refuse_relink(op, refusal);
         }
     }

@@ -40,6 +40,16 @@ pub(super) enum Parcel {
     Late(Box<Parcel>),
 }
 
+impl Parcel {
+    /// The moment has come for which a node, or the control node, has asked.
+    pub(super) fn wake(who: NodeKey) -> Self {
+        match who {
+            NodeKey::CONTROL => Self::ToControl(ControlMail::Wake),
+            node => Self::ToNode(node, NodeMail::Wake),
+        }
+    }
+}
+
 /// How an in-process mode carries things: at once, or after a delay of its own.
 pub(super) trait Carrier: 'static {
     /// The time on the mode's clock.
@@ -48,6 +58,8 @@ pub(super) trait Carrier: 'static {
     fn carry(&self, parcel: Parcel);
     /// The same, by the first time later; and by the second, while what is sent after it does not wait.
     fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos));
+    /// Has somebody woken ([`Parcel::wake`]) at that time, or at once when it has come.
+    fn wake_at(&self, who: NodeKey, at: Nanos);
     /// Brings it to [`Local::deliver`] at that time.
     fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
@@ -76,6 +88,23 @@ struct LocalLink {
     below: NodeId,
 }
 
+/// An end of a link in one word, in the same order: there are two for each node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Held(u64);
+
+impl Held {
+    const FIRST: Self = Self(0);
+
+    fn of(End { link: LinkId(link), side }: End) -> Self {
+        Self(link << 1 | side as u64)
+    }
+
+    fn end(self) -> End {
+        let side = if self.0 & 1 == Side::Upper as u64 { Side::Upper } else { Side::Lower };
+        End { link: LinkId(self.0 >> 1), side }
+    }
+}
+
 pub(super) type MakeExecutor = Box<dyn Fn() -> Box<dyn Executor> + Send>;
 
 /// All nodes and links of an in-process system.
@@ -83,10 +112,11 @@ pub(super) struct Local<C: Carrier> {
     pub(super) carrier: C,
     pub(super) trace: Trace,
     make_executor: MakeExecutor,
-    nodes: RefCell<FxHashMap<NodeKey, LocalNode>>,
+    /// By their incarnations, which no two nodes of a run share.
+    nodes: RefCell<FxHashMap<u64, LocalNode>>,
     links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    /// The ends of links that the nodes hold.
-    ends: RefCell<BTreeSet<(NodeKey, End)>>,
+    /// The ends of links that the nodes hold, by the incarnations of these.
+    ends: RefCell<BTreeSet<(u64, Held)>>,
     control: RefCell<Option<LocalControl>>,
     faults: Faults,
     /// What stands behind the addresses of nodes, if something has to look at what they send.
@@ -135,7 +165,8 @@ impl<C: Carrier> Local<C> {
 
     /// Hands over what has been carried.
     pub(super) fn deliver(&self, parcel: Parcel) {
-        let late = self.reader_of(&parcel).and_then(|key| self.faults.late(self.carrier.now(), key));
+        let reader = if self.faults.may_slow_down() { self.reader_of(&parcel) } else { None };
+        let late = reader.and_then(|key| self.faults.late(self.carrier.now(), key));
         match late {
             Some(at) => self.carrier.carry_at(at, Parcel::Late(Box::new(parcel))),
             None => self.hand_over(parcel),
@@ -158,7 +189,7 @@ impl<C: Carrier> Local<C> {
             Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
-                if let Some(node) = self.nodes.borrow().get(&key) {
+                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
                     node.mail.do_send(mail);
                 }
             }
@@ -185,7 +216,7 @@ impl<C: Carrier> Local<C> {
                 }
             }
             Some(key) => {
-                if let Some(node) = self.nodes.borrow().get(&key) {
+                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
                     node.mail.do_send(frame);
                 }
             }
@@ -208,7 +239,7 @@ impl<C: Carrier> Local<C> {
         let gate = Gate::default();
         let mail = NodeActor::new(node, up, this, gate.clone()).with_clock_ahead(ahead).start();
         let link = self.network.borrow().clone().unwrap_or_else(|| Arc::new(mail.clone().recipient()));
-        self.nodes.borrow_mut().insert(key, LocalNode { mail, link, gate });
+        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, link, gate });
         self.input(ControlInput::Started(key, pid));
     }
 
@@ -216,7 +247,7 @@ impl<C: Carrier> Local<C> {
         if key == NodeKey::CONTROL {
             self.control.borrow().as_ref().map(|control| Arc::clone(&control.link))
         } else {
-            self.nodes.borrow().get(&key).map(|node| Arc::clone(&node.link))
+            self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.link))
         }
     }
 
@@ -225,10 +256,14 @@ impl<C: Carrier> Local<C> {
         let (up, down) = (self.address_of(upper), self.address_of(lower));
         let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
         self.links.borrow_mut().insert(link, LocalLink { ends: made, below: lower.id });
-        let ends = [(upper, Side::Upper), (lower, Side::Lower)].map(|(key, side)| (key, End { link, side }));
-        let nodes = self.nodes.borrow();
-        self.ends.borrow_mut().extend(ends.into_iter().filter(|(key, _)| nodes.contains_key(key)));
-        drop(nodes);
+        {
+            let mut held = self.ends.borrow_mut();
+            for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
+                if let Some(node) = key.filter(|key| *key != NodeKey::CONTROL) {
+                    held.insert((node.incarnation, Held::of(End { link, side })));
+                }
+            }
+        }
         let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
         self.carrier.carry(for_child);
         if upper == NodeKey::CONTROL {
@@ -261,7 +296,7 @@ impl<C: Carrier> Local<C> {
 
     /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
     fn kill(&self, key: NodeKey) {
-        let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
+        let Some(node) = self.nodes.borrow_mut().remove(&key.incarnation) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         self.faults.died(key);
         node.gate.kill();
@@ -274,14 +309,14 @@ impl<C: Carrier> Local<C> {
 
     fn take_end(&self, key: NodeKey) -> Option<End> {
         let mut ends = self.ends.borrow_mut();
-        let first = End { link: LinkId(0), side: Side::Upper };
-        let end = ends.range((key, first)..).next().copied().filter(|(of, _)| *of == key)?;
+        let first = (key.incarnation, Held::FIRST);
+        let end = ends.range(first..).next().copied().filter(|(of, _)| *of == key.incarnation)?;
         ends.remove(&end);
-        Some(end.1)
+        Some(end.1.end())
     }
 
     fn stop(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key) {
+        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
             node.gate.stop();
             self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
         }
@@ -289,7 +324,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn go_on(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key) {
+        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
             node.gate.go_on();
             self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
             node.mail.do_send(NodeMail::GateMoved);
@@ -308,11 +343,11 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn wake_at(&self, node: NodeKey, at: Nanos) {
-        self.carrier.carry_at(at, Parcel::ToNode(node, NodeMail::Wake));
+        self.carrier.wake_at(node, at);
     }
 
     fn close(&self, node: NodeKey, end: End) {
-        self.ends.borrow_mut().remove(&(node, end));
+        self.ends.borrow_mut().remove(&(node.incarnation, Held::of(end)));
         self.close_end(end);
     }
 
@@ -325,7 +360,10 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
-        self.trace.delivered(self.carrier.now(), to.id, link, envelope);
+        // The clock is looked at only where somebody wants to know.
+        if self.trace.is_on() {
+            self.trace.delivered(self.carrier.now(), to.id, link, envelope);
+        }
     }
 
     fn before(&self, node: NodeKey, input: &NodeInput) -> bool {
@@ -350,7 +388,7 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
     }
 
     fn wake_at(&mut self, at: Nanos) {
-        self.0.carrier.carry_at(at, Parcel::ToControl(ControlMail::Wake));
+        self.0.carrier.wake_at(NodeKey::CONTROL, at);
     }
 
     fn start(&mut self, spec: NodeSpec) {
@@ -394,6 +432,6 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        self.0.trace.delivered(self.0.carrier.now(), NodeKey::CONTROL.id, link, envelope);
+        self.0.delivered(NodeKey::CONTROL, link, envelope);
     }
 }

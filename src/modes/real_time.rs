@@ -1,7 +1,7 @@
 //! What the modes in real time share: one wheel of timers on an arbiter, and the engine around its thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,17 +19,18 @@ use crate::actors::{ControlActor, ControlMail};
 /// When a timer is due, and which of all it is.
 pub(super) type TimerKey = (Nanos, u64);
 
-/// One wheel of timers for all who live on an arbiter.
+/// One wheel of timers for all who live on an arbiter: what is due at the same time is in one slot, in the order in which
+/// it was added.
 pub(super) struct Wheel<T> {
     start: Instant,
-    timers: RefCell<BTreeMap<TimerKey, T>>,
+    slots: RefCell<BTreeMap<Nanos, VecDeque<(u64, T)>>>,
     made: Cell<u64>,
     earlier: Notify,
 }
 
 impl<T> Wheel<T> {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, timers: RefCell::default(), made: Cell::new(0), earlier: Notify::new() }
+        Self { start, slots: RefCell::default(), made: Cell::new(0), earlier: Notify::new() }
     }
 
     /// The time since the start.
@@ -40,23 +41,30 @@ impl<T> Wheel<T> {
     /// Keeps something until its time has come, or it is [removed](Self::remove) by the key that this gives back.
     pub(super) fn add(&self, at: Nanos, what: T) -> TimerKey {
         let number = self.made.replace(self.made.get() + 1);
-        let mut timers = self.timers.borrow_mut();
-        if timers.first_key_value().is_none_or(|((first, _), _)| at < *first) {
+        let mut slots = self.slots.borrow_mut();
+        if slots.first_key_value().is_none_or(|(first, _)| at < *first) {
             self.earlier.notify_one();
         }
-        timers.insert((at, number), what);
+        slots.entry(at).or_default().push_back((number, what));
         (at, number)
     }
 
     /// Forgets what was [added](Self::add).
-    pub(super) fn remove(&self, key: TimerKey) {
-        self.timers.borrow_mut().remove(&key);
+    pub(super) fn remove(&self, (at, number): TimerKey) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(&at) else { return };
+        if let Ok(place) = slot.binary_search_by_key(&number, |(of, _)| *of) {
+            slot.remove(place);
+        }
+        if slot.is_empty() {
+            slots.remove(&at);
+        }
     }
 
     /// Hands out what is due, until `deliver` says that nobody takes it any more.
     pub(super) async fn turn(&self, mut deliver: impl FnMut(T) -> bool) {
         loop {
-            let next = self.timers.borrow().first_key_value().map(|((at, _), _)| *at);
+            let next = self.slots.borrow().first_key_value().map(|(at, _)| *at);
             match next {
                 None => self.earlier.notified().await,
                 Some(at) => {
@@ -78,8 +86,13 @@ impl<T> Wheel<T> {
     }
 
     fn take_due(&self, now: Nanos) -> Option<T> {
-        let mut timers = self.timers.borrow_mut();
-        timers.first_entry().filter(|timer| timer.key().0 <= now).map(|timer| timer.remove())
+        let mut slots = self.slots.borrow_mut();
+        let mut slot = slots.first_entry().filter(|slot| *slot.key() <= now)?;
+        let due = slot.get_mut().pop_front();
+        if slot.get().is_empty() {
+            slot.remove();
+        }
+        due.map(|(_, what)| what)
     }
 }
 
@@ -159,5 +172,23 @@ impl Drop for RealTime {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By time, and what is due at the same time as it was added.
+    #[test]
+    fn timers_come_in_their_order_and_not_when_they_were_removed() {
+        let wheel = Wheel::new(Instant::now());
+        let keys = [20, 10, 20, 10, 30].map(|at| wheel.add(at, at));
+        wheel.remove(keys[2]);
+        wheel.remove(keys[3]);
+        wheel.remove(keys[3]);
+        assert_eq!(wheel.take_due(9), None);
+        assert_eq!([29, 29, 29, 30].map(|now| wheel.take_due(now)), [Some(10), Some(20), None, Some(30)]);
+        assert!(wheel.slots.borrow().is_empty());
     }
 }

@@ -53,6 +53,10 @@ impl Carrier for SimulatedCarrier {
         self.world.borrow_mut().schedule(way, parcel, times);
     }
 
+    fn wake_at(&self, who: NodeKey, at: Nanos) {
+        self.carry_at(at, Parcel::wake(who));
+    }
+
     fn carry_at(&self, at: Nanos, parcel: Parcel) {
         let mut world = self.world.borrow_mut();
         let at = at.max(world.now);

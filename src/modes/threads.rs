@@ -10,11 +10,26 @@ use actix::Actor;
 use super::engine::Parts;
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
-use crate::actors::message::{Nanos, NodeKey};
+use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
 use crate::actors::{ControlActor, ControlNode, End, Frame, LongJob, NodeHost, NodeMail, Submissions};
 
+/// What the wheel keeps: for most timers, that of a whole tree, no more than a name.
+enum Timer {
+    Wake(NodeKey),
+    Carry(Box<Parcel>),
+}
+
+impl Timer {
+    fn parcel(self) -> Parcel {
+        match self {
+            Self::Wake(who) => Parcel::wake(who),
+            Self::Carry(parcel) => *parcel,
+        }
+    }
+}
+
 struct ThreadCarrier {
-    wheel: Rc<Wheel<Parcel>>,
+    wheel: Rc<Wheel<Timer>>,
     local: OnceCell<Weak<Local<ThreadCarrier>>>,
     /// When the last thing that could not be carried at once arrives there.
     last_arrival: RefCell<BTreeMap<End, Nanos>>,
@@ -51,14 +66,24 @@ impl Carrier for ThreadCarrier {
         }
         let at = (now + later).max(before + 1);
         last.insert(*to, at);
-        self.wheel.add(at + overtaken, parcel);
+        self.wheel.add(at + overtaken, Timer::Carry(Box::new(parcel)));
+    }
+
+    fn wake_at(&self, who: NodeKey, at: Nanos) {
+        if at <= self.now() {
+            return self.carry(Parcel::wake(who));
+        }
+        // tokio's sleeps tell whole milliseconds apart. A wave wants to wake each node that has others below it: so these
+        // are few moments, with many nodes at each.
+        let at = at.div_ceil(MILLISECOND).saturating_mul(MILLISECOND);
+        self.wheel.add(at, Timer::Wake(who));
     }
 
     fn carry_at(&self, at: Nanos, parcel: Parcel) {
         if at <= self.now() {
             return self.carry(parcel);
         }
-        self.wheel.add(at, parcel);
+        self.wheel.add(at, Timer::Carry(Box::new(parcel)));
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -94,7 +119,7 @@ fn begin(parts: Parts, start: Instant) -> Begun {
     local.set_control(control.clone());
     let weak = Rc::downgrade(&local);
     actix_rt::spawn(async move {
-        wheel.turn(|parcel| weak.upgrade().map(|local| local.deliver(parcel)).is_some()).await;
+        wheel.turn(|timer| weak.upgrade().map(|local| local.deliver(timer.parcel())).is_some()).await;
     });
     (control, Box::new(move || local.shut_down()))
 }

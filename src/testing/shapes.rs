@@ -18,11 +18,24 @@ pub enum Shape {
     Random,
     /// A search tree of ids that come in a random order.
     SearchTree,
+    /// A chain in a topology that has nothing but chains.
+    List,
+    /// A perfectly balanced tree.
+    Balanced,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Chain, Self::Star, Self::Random, Self::SearchTree];
+    pub const ALL: [Self; 6] = [Self::Chain, Self::Star, Self::Random, Self::SearchTree, Self::List, Self::Balanced];
+
+    fn kind(self) -> TopologyKind {
+        match self {
+            Self::Chain | Self::Star | Self::Random => TopologyKind::Tree,
+            Self::SearchTree => TopologyKind::Bst,
+            Self::List => TopologyKind::List,
+            Self::Balanced => TopologyKind::Balanced,
+        }
+    }
 
     /// Plans a tree of the nodes 1 to `size`.
     ///
@@ -33,10 +46,10 @@ impl Shape {
     /// ```
     pub fn plan(self, size: usize, seed: u64) -> Plan {
         let ids = 1..=size as NodeId;
-        let kind = if self == Self::SearchTree { TopologyKind::Bst } else { TopologyKind::Tree };
-        let mut plan = Plan { kind, nodes: Vec::with_capacity(size) };
+        let mut plan = Plan { kind: self.kind(), nodes: Vec::with_capacity(size) };
         match self {
-            Self::Chain => ids.for_each(|id| plan.push(id, (id > 1).then(|| id as usize - 2))),
+            Self::Balanced => ids.for_each(|id| plan.push(id, balanced_parent(id as usize - 1))),
+            Self::Chain | Self::List => ids.for_each(|id| plan.push(id, (id > 1).then(|| id as usize - 2))),
             Self::Star => ids.for_each(|id| plan.push(id, (id > 2).then_some(id as usize % 2))),
             Self::Random => ids.for_each(|id| {
                 let before = id as u64 - 1;
@@ -60,6 +73,8 @@ impl fmt::Display for Shape {
             Self::Star => "star",
             Self::Random => "random",
             Self::SearchTree => "bst",
+            Self::List => "list",
+            Self::Balanced => "balanced",
         })
     }
 }
@@ -70,6 +85,19 @@ fn mix(seed: u64, id: NodeId) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// The parent of the node that comes to a balanced tree when so many are there. At each node, from the root down, those
+/// that come go left and right by turns.
+fn balanced_parent(before: usize) -> Option<usize> {
+    let (mut rest, mut sides) = (before, Vec::new());
+    while rest > 0 {
+        sides.push((rest - 1) % 2);
+        rest = (rest - 1) / 2;
+    }
+    // The last step leads to the new node; the others, taken back, say as which one its parent came.
+    let (_, above) = sides.split_last()?;
+    Some(above.iter().rev().fold(0, |place, side| 2 * place + 1 + side))
 }
 
 /// Nodes in the order in which they are created.
@@ -141,5 +169,30 @@ impl Plan {
         let half = self.nodes.len() / 2;
         let node = self.nodes.iter().skip(1).min_by_key(|node| (node.below + 1).abs_diff(half));
         node.map_or((1, 0), |node| (node.id, node.below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_sets::Dictionary;
+    use crate::topology::{CONTROL, Topology};
+
+    /// Where the plans say that a node comes, the topology places it.
+    #[test]
+    fn the_plans_know_what_the_topologies_do() {
+        for plan in Shape::ALL.map(|shape| shape.plan(300, 1)) {
+            let mut book = Topology::new(plan.kind);
+            for (node, command) in plan.nodes.iter().zip(plan.creates::<Dictionary>()) {
+                let Command::Create { id, parent } = command else { panic!("a plan has creates only") };
+                let place = book.place(id, parent).expect("parents come first");
+                assert_eq!(place.parent, node.parent.map_or(CONTROL, |at| plan.nodes[at].id));
+                book.insert(id, &place);
+                assert_eq!(book.depth(id), Some(node.depth));
+            }
+            for node in &plan.nodes {
+                assert_eq!(book.descendants(node.id).len(), node.below);
+            }
+        }
     }
 }

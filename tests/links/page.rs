@@ -37,9 +37,9 @@ fn envelopes() -> Vec<Envelope> {
     let path = Route::Path(SourceRoute::new([2, -7]));
     vec![
         Envelope::Greeting,
-        Envelope::Request { route: path, to: KEY, packet: packet(Some((0, request))) },
-        Envelope::Reply { from: KEY, packet: packet(Some((0, reply))) },
-        Envelope::Reply { from: KEY, packet: packet(None) },
+        Envelope::Request { route: path, to: KEY, packet: Box::new(packet(Some((0, request)))) },
+        Envelope::Reply { from: KEY, packet: Box::new(packet(Some((0, reply)))) },
+        Envelope::Reply { from: KEY, packet: Box::new(packet(None)) },
         Envelope::Ping { route: Route::Only, to: KEY, nonce: 9 },
         Envelope::Ping { route: Route::Compare, to: KEY, nonce: 9 },
         Envelope::Ping { route: Route::Bits { bits: 2, left: 2 }, to: KEY, nonce: 9 },
@@ -185,7 +185,7 @@ fn the_longest_segment_with_the_longest_way_fits_into_a_frame() {
         segment: Some((u64::MAX, piece)),
     };
     let to = NodeKey { id: i64::MIN, incarnation: u64::MAX };
-    assert!(encode(&Envelope::Request { route: Route::Path(path), to, packet }).is_ok());
+    assert!(encode(&Envelope::Request { route: Route::Path(path), to, packet: Box::new(packet) }).is_ok());
 }
 
 #[test]

@@ -88,11 +88,13 @@ impl Faults {
         }
     }
 
+    /// Whether there is or was a slow node.
+    pub(super) fn may_slow_down(&self) -> bool {
+        self.of_pace.get()
+    }
+
     /// When a slow node comes to what is delivered now; nothing when it does so at once.
     pub(super) fn late(&self, now: Nanos, key: NodeKey) -> Option<Nanos> {
-        if !self.of_pace.get() {
-            return None;
-        }
         let mut state = self.state.borrow_mut();
         let by: Nanos = state.slow.values().filter(|(node, _)| *node == key.id).map(|(_, by)| by).sum();
         let busy = state.busy.get(&key).copied().unwrap_or(0);

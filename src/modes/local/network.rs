@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler};
 
 use super::{Carrier, Local, Parcel};
-use crate::actors::message::NodeKey;
 use crate::actors::{Address, ControlMail, Frame, FromNode, NodeMail};
 
 /// What stands behind the addresses of nodes where somebody looks at what they send.
@@ -54,7 +53,7 @@ impl<C: Carrier> Local<C> {
             control.mail.do_send(ControlMail::SendThrough(Arc::clone(&network)));
         }
         let mut nodes = self.nodes.borrow_mut();
-        let all: BTreeSet<NodeKey> = self.ends.borrow().iter().map(|(key, _)| *key).collect();
+        let all: BTreeSet<u64> = self.ends.borrow().iter().map(|(key, _)| *key).collect();
         for key in all {
             if let Some(node) = nodes.get_mut(&key) {
                 node.link = Arc::clone(&network);

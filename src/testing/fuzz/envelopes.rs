@@ -13,8 +13,10 @@ const IDS: [NodeId; 6] = [1, 2, 3, -1, 0, i64::MIN];
 pub(super) fn envelope(input: &mut Unstructured) -> Result<Envelope> {
     Ok(match input.int_in_range(0..=9)? {
         0 => Envelope::Greeting,
-        1 => Envelope::Request { route: route(input)?, to: key(input)?, packet: packet(input, request_piece)? },
-        2 => Envelope::Reply { from: key(input)?, packet: packet(input, reply_piece)? },
+        1 => {
+            Envelope::Request { route: route(input)?, to: key(input)?, packet: Box::new(packet(input, request_piece)?) }
+        }
+        2 => Envelope::Reply { from: key(input)?, packet: Box::new(packet(input, reply_piece)?) },
         3 => Envelope::Ping { route: route(input)?, to: key(input)?, nonce: input.arbitrary()? },
         4 => Envelope::Pong { from: key(input)?, nonce: input.arbitrary()? },
         5 => Envelope::Wave { wave: input.arbitrary()?, budget_ns: input.arbitrary()?, step_ns: input.arbitrary()? },

@@ -135,7 +135,7 @@ impl Robots {
             }
             Envelope::Marker { epoch, through } => self.sends(link, top, Envelope::Marker { epoch, through }),
             Envelope::Request { to, packet, .. } if self.nodes.get(&to) == Some(&false) => {
-                self.executes(now, link, to, packet);
+                self.executes(now, link, to, *packet);
             }
             _ => {}
         }
@@ -154,7 +154,7 @@ impl Robots {
         }
         let packets: Vec<_> = std::iter::from_fn(|| session.transmit(now)).collect();
         for packet in packets {
-            self.sends_for(link, key, Envelope::Reply { from: key, packet });
+            self.sends_for(link, key, Envelope::Reply { from: key, packet: Box::new(packet) });
         }
     }
 
