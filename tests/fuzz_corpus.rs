@@ -3,7 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nodetree::testing::fuzz::TARGETS;
+use nodetree::Dictionary;
+use nodetree::actors::message::{ControlDown, ControlUp, Envelope, LinkId, NodeKey, NodeSpec, Role};
+use nodetree::actors::{ComputingNode, NodeEffect, NodeInput};
+use nodetree::command_sets::executor;
+use nodetree::testing::fuzz::{Happening, TARGETS, check_happenings};
+use nodetree::topology::Slot;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
@@ -38,6 +43,40 @@ fn what_is_kept_still_holds() {
             body(&fs::read(corpus.join(name)).expect("a seed can be read"));
         }
     }
+}
+
+/// A parent that waits for a marker, and one that waits for it behind a link that has ended.
+#[test]
+fn what_was_found_in_a_node() {
+    let drain = |link| Happening::Drain { epoch: 7, link, through: true };
+    let marker = Happening::Envelope(1, Envelope::Marker { epoch: 7, through: true });
+    let found: [&[Happening]; 3] = [
+        &[Happening::Closed(2), drain(2)],
+        &[drain(9)],
+        &[marker, Happening::Closed(1), Happening::Closed(2), Happening::Closed(3)],
+    ];
+    for happenings in found {
+        assert_eq!(check_happenings(happenings), Ok(()), "{happenings:?}");
+    }
+}
+
+/// The way over a link that has ended is empty: whoever changes the tree need not wait for that.
+#[test]
+fn a_link_that_has_ended_is_drained_at_once() {
+    let spec = NodeSpec { key: NodeKey { id: 1, incarnation: 1 }, beat_period_ns: 0 };
+    let mut node = ComputingNode::new(0, &spec, executor::<Dictionary>());
+    let (link, child) = (LinkId(2), NodeKey { id: 2, incarnation: 2 });
+    let told = [
+        ControlDown::Link { link, role: Role::Child { key: child, slot: Slot::Any }, active: true },
+        ControlDown::Drain { epoch: 7, link, through: false },
+    ];
+    let [linked, drain] = told.map(NodeInput::Control);
+    node.handle(0, linked);
+    node.handle(0, NodeInput::Closed(link));
+    node.take_effects();
+    node.handle(0, drain);
+    let effects = node.take_effects();
+    assert!(matches!(effects[..], [NodeEffect::Control(ControlUp::Drained { epoch: 7 })]), "{effects:?}");
 }
 
 /// A generator of numbers whose constants are fixed (SplitMix64).

@@ -5,6 +5,7 @@
 #[cfg(target_os = "linux")]
 #[path = "planted/processes.rs"]
 mod processes;
+#[cfg(target_os = "linux")]
 #[path = "common/sandbox.rs"]
 #[allow(dead_code, reason = "shared with tests of processes, which use all of it")]
 mod sandbox;

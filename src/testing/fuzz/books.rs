@@ -14,7 +14,22 @@ const EFFECTS_MAX: usize = 2 * 1024 + 4 * LINKS_MAX as usize + 16;
 
 struct Known {
     role: Role,
-    used: bool,
+    state: Use,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Until a switch.
+    Kept,
+    Now,
+    /// Not any more, and never again.
+    Over,
+}
+
+impl Known {
+    fn is_used_child(&self) -> bool {
+        self.role != Role::Parent && self.state == Use::Now
+    }
 }
 
 /// The books on one node.
@@ -96,7 +111,7 @@ impl Books {
     }
 
     fn ends(&mut self, link: LinkId) {
-        if let Some(Known { role: Role::Child { key, .. }, used: true }) = self.open.get(&link) {
+        if let Some(Known { role: Role::Child { key, .. }, state: Use::Now }) = self.open.get(&link) {
             self.ended = Some((link, *key));
         }
     }
@@ -104,15 +119,15 @@ impl Books {
     fn is_told(&mut self, message: &ControlDown) {
         match message {
             ControlDown::Link { link, role, active } => {
-                self.open.insert(*link, Known { role: *role, used: false });
+                self.open.insert(*link, Known { role: *role, state: Use::Kept });
                 if *active {
                     self.used(*link);
                 }
             }
             ControlDown::Switch { activate, retire, .. } => {
                 for link in retire {
-                    if let Some(Known { role: Role::Child { .. }, used }) = self.open.get_mut(link) {
-                        *used = false;
+                    if let Some(known) = self.open.get_mut(link).filter(|known| known.is_used_child()) {
+                        known.state = Use::Over;
                     }
                 }
                 activate.iter().for_each(|&link| self.used(link));
@@ -125,14 +140,15 @@ impl Books {
     }
 
     fn used(&mut self, link: LinkId) {
-        let Some(known) = self.open.get_mut(&link) else { return };
-        known.used = true;
+        let Some(known) = self.open.get_mut(&link).filter(|known| known.state == Use::Kept) else { return };
+        known.state = Use::Now;
         match known.role {
             Role::Parent => self.parent = Some(link),
             Role::Child { key, .. } => {
                 let is_same = |role: &Role| matches!(role, Role::Child { key: other, .. } if other.id == key.id);
-                let others = self.open.iter_mut().filter(|(other, known)| **other != link && is_same(&known.role));
-                others.for_each(|(_, known)| known.used = false);
+                let others = self.open.iter_mut().filter(|(other, _)| **other != link).map(|(_, known)| known);
+                let replaced = others.filter(|known| known.is_used_child() && is_same(&known.role));
+                replaced.for_each(|known| known.state = Use::Over);
             }
         }
     }
@@ -158,7 +174,8 @@ impl Books {
                 self.closed(*link);
                 if self.parent.is_none() && !matches!(self.control, Some(ControlDown::Unlink { .. })) {
                     // It has ended by itself: the one that is kept for it is used now.
-                    let kept = self.open.iter().find(|(_, known)| known.role == Role::Parent && !known.used);
+                    let kept =
+                        self.open.iter().find(|(_, known)| known.role == Role::Parent && known.state == Use::Kept);
                     kept.map(|(link, _)| *link).into_iter().for_each(|link| self.used(link));
                 }
                 Ok(())
@@ -176,7 +193,7 @@ impl Books {
         demand(goes_down || goes_up, || format!("{}, the wrong way", told()))?;
         match envelope {
             Envelope::Greeting | Envelope::Marker { .. } => Ok(()),
-            _ if goes_down => demand(known.used, || format!("{}, which is not used", told())),
+            _ if goes_down => demand(known.state == Use::Now, || format!("{}, which is not used", told())),
             _ => demand(self.parent == Some(link), || format!("{}, which is not that of the parent", told())),
         }
     }
