@@ -1,7 +1,7 @@
 //! Which fault is covered by which test: a fault without a test, or a test that is not there, is seen here.
 //!
 //! The faults have the numbers of the catalogue from which the tests are drawn: A are faults of processes, B of the
-//! control node, C of links and frames, F of commands, scale and limits. Those that need durable state come with it.
+//! control node, C of links and frames, E of clocks, F of commands, scale and limits. Those that need durable state come with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,14 +27,15 @@ const fn row(fault: &'static str, what: &'static str, cover: Cover) -> Row {
 }
 
 /// The groups, and which faults belong to them. F3, F4, F6 and F8 speak of adoption and restarts.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("A", &["F1", "F2", "F5", "F7", "F9", "F10", "F11", "F12", "F13", "F14", "F15", "F16", "F17", "F18", "F19"]),
     ("B", &["F20", "F21", "F22", "F23", "F24", "F25", "F26", "F27"]),
     ("C", &["F28", "F29", "F30", "F31", "F32", "F33", "F34", "F35", "F36", "F37", "F38", "F39", "F40", "F41"]),
+    ("E", &["F50", "F51", "F52", "F53"]),
     ("F", &["F54", "F55", "F56", "F57", "F58", "F59", "F60", "F61", "F62"]),
 ];
 
-const TABLE: [Row; 46] = [
+const TABLE: [Row; 50] = [
     row(
         "F1",
         "kill -9 of a leaf, of inner nodes, of several",
@@ -198,9 +199,12 @@ const TABLE: [Row; 46] = [
     row(
         "F33",
         "frames that are lost or held back",
-        Reason(
-            "sockets of one machine lose nothing; a peer that holds back is F35, and what sessions do where links lose is tried in tests/sessions",
-        ),
+        Tests(&[
+            "faults::links_that_lose_repeat_delay_and_disorder_change_nothing_but_time",
+            "faults::streams_get_over_bad_links_whole",
+            "faults::a_link_that_is_cut_is_silent_below_and_works_when_it_is_healed",
+            "faults::one_direction_may_be_cut_alone",
+        ]),
     ),
     row(
         "F34",
@@ -250,6 +254,32 @@ const TABLE: [Row; 46] = [
         ]),
     ),
     row("F41", "socket paths", Tests(&["links/census::every_descriptor_of_every_process_is_an_expected_one"])),
+    row(
+        "F50",
+        "wall clocks that are wrong, a clock that is ahead",
+        Tests(&["faults::a_clock_that_is_ahead_changes_nothing", "rules::nothing_looks_at_the_wall_clock"]),
+    ),
+    row(
+        "F51",
+        "a machine that stands still",
+        Tests(&[
+            "clocks::a_machine_that_stands_still_loses_nobody",
+            "clocks::a_program_of_threads_that_stands_still_loses_nobody",
+            "actors/deadlines::after_a_stall_of_the_control_node_whoever_was_waited_for_has_the_time_once_more",
+            "actors/deadlines::a_machine_that_stood_still_for_ten_periods_has_no_quiet_nodes",
+        ]),
+    ),
+    row(
+        "F52",
+        "periods of any length, changed at any time",
+        Tests(&[
+            "clocks::a_period_is_none_or_from_ten_milliseconds_to_a_day",
+            "clocks::a_period_that_is_changed_begins_anew",
+            "clocks::a_period_may_be_changed_ten_thousand_times",
+            "actors/deadlines::a_period_that_is_changed_leaves_no_timer_behind",
+        ]),
+    ),
+    row("F53", "all timers at once", Tests(&["clocks::many_nodes_that_report_every_ten_milliseconds_disturb_nobody"])),
     row("F54", "extreme ids", Tests(&["process/commands::every_number_is_an_id"])),
     row("F55", "creates of one id at once", Tests(&["process/commands::of_two_creates_of_one_id_one_succeeds"])),
     row(

@@ -6,42 +6,16 @@
 
 use std::time::Duration;
 
+use modes::in_each_mode;
 use nodetree::faults::{Fault, FaultKind, FaultPlan, Trigger};
 use nodetree::{Builder, CommandSet, Dictionary, Mode, NodeTree, Search, Sum, TopologyKind};
 use sandbox::sandboxed;
 
+#[path = "common/modes.rs"]
+mod modes;
 #[path = "common/sandbox.rs"]
 #[allow(dead_code, reason = "each test program uses its part of it")]
 mod sandbox;
-
-/// Makes a test of each function for each mode.
-macro_rules! in_each_mode {
-    ($($name:ident,)*) => {
-        mod simulated {
-            $(#[test]
-            fn $name() {
-                super::$name(nodetree::Mode::Simulated);
-            })*
-        }
-
-        mod threads {
-            $(#[test]
-            fn $name() {
-                super::$name(nodetree::Mode::Threads);
-            })*
-        }
-
-        mod process {
-            $(#[test]
-            fn $name() {
-                super::sandboxed!({ super::$name(nodetree::Mode::Process) });
-            })*
-        }
-
-        const MODES: [Mode; 3] = [Mode::Simulated, Mode::Threads, Mode::Process];
-        const IN_EACH_MODE: &[&str] = &[$(stringify!($name)),*];
-    };
-}
 
 in_each_mode! {
     a_link_that_is_cut_is_silent_below_and_works_when_it_is_healed,
@@ -485,7 +459,8 @@ fn text_of(function: &str) -> String {
 
 #[test]
 fn every_kind_of_fault_and_every_trigger_has_a_test_in_every_mode() {
-    assert_eq!(MODES.map(|mode| mode.to_string()), ["simulated", "threads", "process"]);
+    // Each of them has its module of tests.
+    assert_eq!(Mode::ALL.map(|mode| mode.to_string()), ["simulated", "threads", "process"]);
     for (what, tests) in KINDS.iter().chain(TRIGGERS) {
         assert!(!tests.is_empty(), "{what} has no test");
         for test in *tests {

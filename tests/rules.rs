@@ -395,3 +395,14 @@ fn no_request_travels_on_the_control_plane() {
     assert_eq!(data_in("pub enum X {\n    A(Vec<u8>),\n}", "X"), ["Vec<u8>"]);
     assert_eq!(data_in("pub enum X {\n    A, // Bytes\n}\nstruct Y(Bytes);", "X"), [""; 0]);
 }
+
+/// F50: whatever the wall clock shows, all times are taken from the monotonic one. The log alone shows it.
+#[test]
+fn nothing_looks_at_the_wall_clock() {
+    let wall = ["SystemTime", "Realtime", "chrono", "Utc"];
+    let mut looking: Vec<String> =
+        all_sources().iter().filter(|it| !words(it, &wall).is_empty()).map(|it| it.path.clone()).collect();
+    looking.retain(|path| path != "cli/log.rs");
+    assert_eq!(looking, [""; 0]);
+    assert_eq!(words(&source("modes/x.rs", "let now = std::time::SystemTime::now();"), &wall).len(), 1, "it can fail");
+}

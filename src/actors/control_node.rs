@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 use super::create::Creation;
+use super::deadlines::Stall;
 use super::faults::FaultBook;
 use super::locks::Locks;
 use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, RequestPiece};
@@ -30,6 +31,8 @@ pub(super) enum Due {
     LastReplies(NodeKey),
     Watch,
     Fault(u64),
+    /// What was postponed.
+    Judgement,
 }
 
 pub(super) enum Strike {
@@ -87,8 +90,9 @@ pub struct ControlNode {
     inbox: VecDeque<(u64, Order)>,
     waiting: Option<(u64, Option<Nanos>)>,
     unanswered: usize,
-    deadlines: BTreeSet<(Nanos, Due)>,
-    wake_at: Nanos,
+    pub(super) deadlines: BTreeSet<(Nanos, Due)>,
+    pub(super) stall: Stall,
+    pub(super) wake_at: Nanos,
     pub(super) effects: Vec<ControlEffect>,
 }
 
@@ -139,6 +143,7 @@ impl ControlNode {
             waiting: None,
             unanswered: 0,
             deadlines: BTreeSet::new(),
+            stall: Stall::default(),
             wake_at: Nanos::MAX,
             effects: Vec::new(),
         }
@@ -309,44 +314,6 @@ impl ControlNode {
                     order => self.dispatch(op, order),
                 }
             }
-        }
-    }
-
-    /// Asks for `what` to be looked at when `at` has come.
-    pub(super) fn due(&mut self, at: Nanos, what: Due) {
-        self.deadlines.insert((at, what));
-    }
-
-    /// What was to be looked at then is settled.
-    pub(super) fn not_due(&mut self, at: Nanos, what: Due) {
-        self.deadlines.remove(&(at, what));
-    }
-
-    fn run_deadlines(&mut self) {
-        while let Some(&(at, what)) = self.deadlines.first()
-            && at <= self.now
-        {
-            self.deadlines.pop_first();
-            match what {
-                Due::Wait => {}
-                Due::Create(op) => self.creation_overdue(op, at),
-                Due::Relink(op) => self.relink_overdue(op, at),
-                Due::Ping(op) => self.ping_overdue(op),
-                Due::Wave(op) => self.wave_overdue(op),
-                Due::Silence(id) => self.check_silence(id),
-                Due::LastReplies(key) => self.last_replies_are_over(key),
-                Due::Watch => self.look_around(),
-                Due::Fault(number) => self.set_off(number),
-            }
-        }
-    }
-
-    fn ask_to_be_woken(&mut self) {
-        if let Some(&(at, _)) = self.deadlines.first()
-            && at < self.wake_at
-        {
-            self.wake_at = at;
-            self.effects.push(ControlEffect::WakeAt(at));
         }
     }
 

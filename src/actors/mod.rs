@@ -6,6 +6,7 @@ mod control_actor;
 mod control_io;
 mod control_node;
 mod create;
+mod deadlines;
 mod envelope;
 mod exec;
 mod execution;

@@ -85,6 +85,9 @@ impl ControlNode {
         let newborn = self.newborn.values().filter_map(|op| self.creations.get(op)).map(|creation| creation.key);
         let beat = |key| ControlEffect::Control(key, ControlDown::Beat { period_ns });
         self.effects.extend(newborn.map(beat));
+        if let Some(before) = &self.watch {
+            self.not_due(before.next_look, Due::Watch);
+        }
         self.watch = (period_ns > 0).then(|| {
             let next_look = self.now + period_ns * PERIODS_OF_QUIET;
             Watch { period_ns, since: self.now, next_look, forgiven_until: 0, asked: 0, starved: BTreeSet::new() }

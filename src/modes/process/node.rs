@@ -18,7 +18,6 @@ use super::channel::{Incoming, open};
 use super::fail_point::FailPoints;
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
 use super::line::{Line, Sending};
-use super::link_faults::LinkFaults;
 use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
 use super::peer::{Peer, Reading, WayUp, deliver};
@@ -149,9 +148,6 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
     let control: Recipient<FromNode> = Peer::start(outgoing).recipient();
     let wheel = Rc::new(wheel(hello.clock_began_ns));
-    let teller = control.clone();
-    let happened = move |number| teller.do_send(FromNode { from: key, message: ControlUp::Happened { number } });
-    let faults = NodeFaults::new(Rc::new(LinkFaults::new(hello.seed, happened)), points);
     let gate = Gate::default();
     tracing::debug!(build, "serving");
     let host = Rc::new_cyclic(|this| Host {
@@ -164,7 +160,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         lines: RefCell::default(),
         outboxes,
         has_ended: Cell::new(false),
-        faults,
+        faults: NodeFaults::new(hello.seed, points, this),
         gate: gate.clone(),
         this: Weak::clone(this),
     });

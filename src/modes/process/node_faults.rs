@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -24,8 +24,19 @@ pub(super) struct NodeFaults {
 }
 
 impl NodeFaults {
-    pub(super) fn new(links: Rc<LinkFaults>, points: FailPoints) -> Self {
-        Self { links, points, slow: RefCell::default(), healed: Notify::new() }
+    pub(super) fn new(seed: u64, points: FailPoints, host: &Weak<Host>) -> Self {
+        let host = Weak::clone(host);
+        let happened = move |number| {
+            if let Some(host) = host.upgrade() {
+                host.report(ControlUp::Happened { number });
+            }
+        };
+        Self {
+            links: Rc::new(LinkFaults::new(seed, happened)),
+            points,
+            slow: RefCell::default(),
+            healed: Notify::new(),
+        }
     }
 
     fn begin(&self, number: u64, fault: &Fault) {
