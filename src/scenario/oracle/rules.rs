@@ -7,6 +7,7 @@ use super::command::Command;
 use super::forest::{CONTROL, Forest};
 use super::judge::Judge;
 use super::log::Record;
+use super::troubles::{Held, next_number};
 
 const NOT_FOUND: &str = "Error: Not found";
 const UNAVAILABLE: &str = "Error: Node is unavailable";
@@ -25,8 +26,15 @@ impl Judge<'_> {
             Command::Heartbit(_) | Command::WaitMs(_) | Command::WaitAll => vec![Answer::text("Ok")],
             Command::Help(topic) => vec![Answer { want: Want::Help(topic.clone()), effect: Effect::Nothing }],
             Command::Malformed(reply) => vec![Answer::text(reply)],
-            Command::PingAll | Command::Tree | Command::Exit | Command::Nothing => Vec::new(),
+            Command::Fault => vec![Answer::text(format!("Ok: {}", next_number(self.log, record))), wrong_fault()],
+            Command::Heal(number) => self.heal(record, *number),
+            Command::PingAll | Command::Tree | Command::Faults | Command::Exit | Command::Nothing => Vec::new(),
         }
+    }
+
+    fn heal(&self, record: &Record, number: u64) -> Vec<Answer> {
+        let held = self.faults.is_held(self.log, record, number);
+        either(Answer::text("Ok"), held != Held::No, Answer::text(NOT_FOUND), held != Held::Yes)
     }
 
     fn exec(&self, forest: &Forest, record: &Record, id: i64) -> Vec<Answer> {
@@ -157,6 +165,10 @@ impl Judge<'_> {
             _ => BTreeSet::new(),
         }
     }
+}
+
+fn wrong_fault() -> Answer {
+    Answer { want: Want::Begins("Error: Wrong fault: "), effect: Effect::Nothing }
 }
 
 fn either(first: Answer, may_first: bool, second: Answer, may_second: bool) -> Vec<Answer> {
