@@ -179,6 +179,16 @@ impl Pauses {
         self.stops_of(id).any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
     }
 
+    /// Whether the way up from the node is surely cut during the whole window.
+    pub(super) fn is_cut(&self, id: i64, window: Window) -> bool {
+        self.of(id).any(|pause| pause.why == Why::Cut && pause.must(window))
+    }
+
+    /// Whether something else than a stop may keep the node from answering at some moment of the window.
+    pub(super) fn may_be_cut(&self, id: i64, window: Window) -> bool {
+        self.of(id).any(|pause| pause.why != Why::Stopped && pause.may(window))
+    }
+
     fn stops_of(&self, id: i64) -> impl Iterator<Item = &Pause> {
         self.of(id).filter(|pause| pause.why == Why::Stopped)
     }
