@@ -7,11 +7,13 @@
 //! A [`Scenario`] is written in RON and runs in every mode. The [`runner`] types its script and keeps what happened, the
 //! [`oracle`] compares it with the specification. Scenarios made by chance are in `nodetree::testing`.
 
+mod faults;
 pub mod oracle;
 mod outside;
 mod ron;
 pub mod runner;
 pub mod script;
+mod settled;
 
 use std::fmt;
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::FaultPlan;
 use crate::modes::{Mode, SystemConfig};
 use script::Step;
+pub use settled::check_settled;
 
 /// A system, what is typed, and what goes wrong.
 ///
