@@ -70,11 +70,6 @@ pub(super) struct Relink {
 }
 
 impl Relink {
-    /// The link of this number, once they are made: they were numbered in their order.
-    fn made(&self, link: LinkId) -> Option<&NewLink> {
-        self.links.binary_search_by_key(&link, |new| new.link).ok().map(|at| &self.links[at])
-    }
-
     /// Gives it the links that are to be made; whoever is at one of their ends is touched.
     fn plan(&mut self, links: Vec<NewLink>) {
         self.touched.extend(links.iter().flat_map(|link| [link.upper, link.lower]));
@@ -220,8 +215,8 @@ impl ControlNode {
     }
 
     pub(super) fn on_relink_linked(&mut self, op: u64, link: LinkId, parent: NodeId) {
-        let is_new = |relink: &Relink| relink.made(link).is_some_and(|new| new.upper == parent);
-        if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| is_new(relink)) {
+        let is_new = |new: &NewLink| new.upper == parent;
+        if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| relink.made(link).is_some_and(is_new)) {
             self.new_links.remove(&link);
             relink.awaited_links.remove(&link);
             self.advance(op);

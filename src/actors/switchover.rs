@@ -7,9 +7,16 @@ use super::control_node::{ControlNode, Due};
 use super::message::{ControlDown, LinkId};
 use super::outcome::Outcome;
 use super::registry::Life;
-use super::relink::{Relink, Stage, Switch};
+use super::relink::{NewLink, Relink, Stage, Switch};
 use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
+
+impl Relink {
+    /// The link of this number, once they are made: they were numbered in their order.
+    pub(super) fn made(&self, link: LinkId) -> Option<&NewLink> {
+        self.links.binary_search_by_key(&link, |new| new.link).ok().map(|at| &self.links[at])
+    }
+}
 
 impl ControlNode {
     pub(super) fn start_switching(&mut self, op: u64) {

@@ -1,7 +1,9 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
 mod faults;
+mod held;
 mod network;
+mod parcel;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -14,41 +16,19 @@ use rustc_hash::FxHashMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
     Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LinkFrame, LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
+    LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
 };
 use crate::command_sets::Executor;
 use crate::faults::{Fault, FaultKind, Moment};
 use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
 use faults::Faults;
+use held::Held;
 pub(super) use network::Network;
+pub(super) use parcel::Parcel;
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
-
-/// What is carried to somebody.
-pub(super) enum Parcel {
-    Frame(Frame),
-    ToNode(NodeKey, NodeMail),
-    ToControl(ControlMail),
-    FromNode(FromNode),
-    /// A packet for the session of a link's end.
-    Packet(End, LinkFrame),
-    /// An end of a link that repeats wants a turn; it was asked for at this time.
-    EndDue(End, Nanos),
-    /// Something that has waited until a slow node came to it.
-    Late(Box<Parcel>),
-}
-
-impl Parcel {
-    /// The moment has come for which a node, or the control node, has asked.
-    pub(super) fn wake(who: NodeKey) -> Self {
-        match who {
-            NodeKey::CONTROL => Self::ToControl(ControlMail::Wake),
-            node => Self::ToNode(node, NodeMail::Wake),
-        }
-    }
-}
 
 /// How an in-process mode carries things: at once, or after a delay of its own.
 pub(super) trait Carrier: 'static {
@@ -86,23 +66,6 @@ struct LocalControl {
 struct LocalLink {
     ends: [Option<NodeKey>; 2],
     below: NodeId,
-}
-
-/// An end of a link in one word, in the same order: there are two for each node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Held(u64);
-
-impl Held {
-    const FIRST: Self = Self(0);
-
-    fn of(End { link: LinkId(link), side }: End) -> Self {
-        Self(link << 1 | side as u64)
-    }
-
-    fn end(self) -> End {
-        let side = if self.0 & 1 == Side::Upper as u64 { Side::Upper } else { Side::Lower };
-        End { link: LinkId(self.0 >> 1), side }
-    }
 }
 
 pub(super) type MakeExecutor = Box<dyn Fn() -> Box<dyn Executor> + Send>;
