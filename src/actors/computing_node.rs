@@ -1,5 +1,8 @@
 //! A computing node as a pure state machine: an input and the time come in, effects go out.
 
+#[cfg(feature = "testing")]
+mod explored;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
@@ -29,6 +32,7 @@ pub enum NodeInput {
 
 /// What a node wants done.
 #[derive(Debug)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub enum NodeEffect {
     /// Send an envelope over a link.
     Send(LinkId, Envelope),
@@ -44,6 +48,7 @@ pub enum NodeEffect {
     End,
 }
 
+#[derive(Clone, Hash)]
 struct Child {
     key: NodeKey,
     slot: Slot,
@@ -64,6 +69,7 @@ impl NodeInput {
 ///
 /// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects
 /// knows the addresses behind them.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct ComputingNode {
     key: NodeKey,
     /// Every link that is not closed, whether it is used or not, and which of its ends the other one has.

@@ -1,5 +1,8 @@
 //! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
 
+#[cfg(feature = "testing")]
+mod explored;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use rustc_hash::FxHashMap;
@@ -18,7 +21,7 @@ use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Slot, Topology};
 
 /// Why the control node wants to look at something at a certain time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Due {
     Wait,
     Create(u64),
@@ -31,6 +34,7 @@ pub(super) enum Due {
     Fault(u64),
 }
 
+#[derive(Clone, Hash)]
 pub(super) enum Strike {
     Kill,
     Pause,
@@ -38,6 +42,7 @@ pub(super) enum Strike {
 }
 
 /// The control node: the root of the tree, and the one who knows it all.
+#[derive(Clone)]
 pub struct ControlNode {
     pub(super) config: ControlConfig,
     pub(super) now: Nanos,

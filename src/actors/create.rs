@@ -12,7 +12,7 @@ use super::relink::Stage as RelinkStage;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Place};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// Its process (or actor) is being started.
     Starting,
@@ -25,6 +25,7 @@ pub(super) enum Stage {
 }
 
 /// A create that is under way.
+#[derive(Clone, Hash)]
 pub(super) struct Creation {
     pub(super) id: NodeId,
     typed_parent: Option<NodeId>,

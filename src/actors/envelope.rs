@@ -9,7 +9,7 @@ use super::session::Packet;
 use crate::topology::{NodeId, Route};
 
 /// What travels on the data plane, hop by hop along the links of the tree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum Envelope {
     /// The first thing on a new link, from the child.
     Greeting,

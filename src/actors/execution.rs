@@ -16,6 +16,7 @@ const SEGMENTS_IN_A_TURN: usize = 64;
 const RESULT_BYTES_WAITING: usize = 512 * 1024;
 
 /// A request that takes long, with the state of its node, on its way to a pool of threads.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct LongJob {
     executor: Box<dyn Executor>,
     /// How long it takes in virtual time.
@@ -56,7 +57,7 @@ impl std::fmt::Debug for LongResult {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Stage {
     /// No request is under way.
     Idle,
@@ -70,6 +71,7 @@ enum Stage {
     Away,
 }
 
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Execution {
     /// Made with the first request: most nodes of a large tree are never asked.
     session: Option<Box<Session<ReplyPiece, RequestPiece>>>,
@@ -271,6 +273,26 @@ impl Execution {
         if let Some(session) = &mut self.session {
             session.push(now, piece, bytes);
         }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl std::hash::Hash for Execution {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let Self { session, config: _, executor, stage, exec, fragments } = self;
+        (session, executor.as_ref().map(|it| it.state()), stage, exec, fragments).hash(state);
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Execution {
+    /// Whether a request has begun and not ended, or something is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.stage != Stage::Idle || self.session.as_ref().is_some_and(|session| session.buffered() > 0)
+    }
+
+    pub(super) fn state(&self) -> Vec<u8> {
+        self.executor.as_ref().map(|executor| executor.state()).unwrap_or_default()
     }
 }
 

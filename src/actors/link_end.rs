@@ -16,7 +16,7 @@ const WINDOW_BYTES: usize = 1024 * 1024;
 const ENVELOPE_BYTES: usize = 64;
 
 /// What travels over a link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum LinkFrame {
     /// An envelope, as it is.
     Envelope(Envelope),
@@ -48,7 +48,7 @@ pub enum LinkFrame {
 /// here.receive(due, there.transmit(due).expect("an ack"));
 /// assert_eq!(here.deadline(), None);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct LinkEnd(Option<Box<Session<Envelope, Envelope>>>);
 
 impl LinkEnd {

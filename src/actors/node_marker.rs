@@ -6,6 +6,7 @@ use super::computing_node::{ComputingNode, NodeEffect};
 use super::message::{ControlUp, Envelope, LinkId, Side};
 
 /// A marker that visits the links below before it goes back.
+#[derive(Clone, Hash)]
 pub(super) struct Visit {
     epoch: u64,
     back_to: LinkId,

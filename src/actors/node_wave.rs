@@ -11,6 +11,7 @@ const IDS_IN_A_PIECE: usize = 4096;
 /// The most ids that a node keeps for one wave: more than any system has nodes.
 const IDS_MAX: usize = 1 << 20;
 
+#[derive(Clone, Hash)]
 pub(super) struct Waves {
     pending: BTreeMap<u64, Pending>,
     /// No deadline is earlier.
@@ -23,6 +24,7 @@ impl Default for Waves {
     }
 }
 
+#[derive(Clone, Hash)]
 struct Pending {
     deadline: Nanos,
     awaited: BTreeSet<NodeId>,

@@ -9,12 +9,14 @@ use super::outcome::Outcome;
 use crate::commands::Refusal;
 use crate::topology::{CONTROL, NodeId, Route};
 
+#[derive(Clone, Hash)]
 pub(super) struct PendingPing {
     pub(super) id: NodeId,
     deadline: Nanos,
 }
 
 /// A pingall that is under way.
+#[derive(Clone, Hash)]
 pub(super) struct PendingWave {
     /// The top-level nodes that have not answered.
     awaited: BTreeSet<NodeId>,
