@@ -1,13 +1,17 @@
 //! Bugs that can be planted, so that tests show that they would be found.
 //!
 //! Only with the feature `testing`, and only while a [`Planted`] guard lives; all systems of the process
-//! are affected, so the tests that plant bugs have a test program of their own.
+//! are affected, so the tests that plant bugs have a test program of their own. Without the feature the question
+//! whether a bug is planted is answered where it is compiled, and costs nothing.
 
+#[cfg(feature = "testing")]
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "testing")]
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "some are planted in what only tests have"))]
 pub enum Bug {
     /// `pingall` names a node that does not answer, but not its descendants.
     PingallWithoutDescendants,
@@ -19,27 +23,47 @@ pub enum Bug {
     SearchTreeDelete,
     /// The balanced tree lets the sizes of two subtrees differ by two.
     BalancedOffByTwo,
+    /// A change of the tree that is undone leaves the links that it has made.
+    UndoLeavesLinks,
+    /// A greeting that is faster than the control node's word about its link is forgotten.
+    EarlyGreetingForgotten,
+    /// In a re-link everybody switches at the same time.
+    SwitchTogether,
+    /// A link that may lose repeats nothing.
+    LossNotRepeated,
+    /// In a re-link a node waits for a marker over a link that has ended.
+    EndedLinkAwaited,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    #[cfg(feature = "testing")]
+    pub const ALL: [Self; 10] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
         Self::SearchTreeDelete,
         Self::BalancedOffByTwo,
+        Self::UndoLeavesLinks,
+        Self::EarlyGreetingForgotten,
+        Self::SwitchTogether,
+        Self::LossNotRepeated,
+        Self::EndedLinkAwaited,
     ];
 
+    #[cfg(feature = "testing")]
     const fn bit(self) -> u64 {
         1 << self as u64
     }
 }
 
+#[cfg(feature = "testing")]
 static PLANTED: AtomicU64 = AtomicU64::new(0);
+#[cfg(feature = "testing")]
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Keeps a bug planted until it is dropped.
+#[cfg(feature = "testing")]
 #[derive(Debug)]
 pub struct Planted {
     bug: Bug,
@@ -55,12 +79,14 @@ pub struct Planted {
 /// drop(guard);
 /// assert!(!is_planted(Bug::ReplyTwice));
 /// ```
+#[cfg(feature = "testing")]
 pub fn plant(bug: Bug) -> Planted {
     let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     PLANTED.fetch_or(bug.bit(), Ordering::SeqCst);
     Planted { bug, _turn: turn }
 }
 
+#[cfg(feature = "testing")]
 impl Drop for Planted {
     fn drop(&mut self) {
         PLANTED.fetch_and(!self.bug.bit(), Ordering::SeqCst);
@@ -68,6 +94,13 @@ impl Drop for Planted {
 }
 
 /// Whether `bug` is planted now.
+#[cfg(feature = "testing")]
 pub fn is_planted(bug: Bug) -> bool {
     PLANTED.load(Ordering::Relaxed) & bug.bit() != 0
+}
+
+/// No bug is planted without the feature `testing`.
+#[cfg(not(feature = "testing"))]
+pub const fn is_planted(_: Bug) -> bool {
+    false
 }

@@ -13,6 +13,7 @@ use super::node_marker::Visit;
 use super::node_wave::Waves;
 use super::session::SessionConfig;
 use crate::command_sets::Executor;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{Hop, NodeId, Route, Slot};
 
 /// What happens to a node.
@@ -264,6 +265,12 @@ impl ComputingNode {
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
+            ControlDown::Drain { epoch, link, .. }
+                if !self.open_links.contains_key(&link) && !is_planted(Bug::EndedLinkAwaited) =>
+            {
+                // It has ended meanwhile: nothing is on it.
+                self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+            }
             ControlDown::Drain { epoch, link, through } => {
                 self.draining = Some((epoch, link));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
@@ -299,7 +306,10 @@ impl ComputingNode {
     fn on_greeting(&mut self, link: LinkId) {
         if self.child_links.contains_key(&link) || self.standby.contains_key(&link) {
             self.effects.push(NodeEffect::Control(ControlUp::Linked { link }));
-        } else if !self.open_links.contains_key(&link) && !self.greeted.contains(&link) {
+        } else if !self.open_links.contains_key(&link)
+            && !self.greeted.contains(&link)
+            && !is_planted(Bug::EarlyGreetingForgotten)
+        {
             // The child was faster than the control node's word about it.
             self.greeted.insert(link);
         }

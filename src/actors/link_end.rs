@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Envelope, MILLISECOND, Nanos};
 use super::session::{Packet, Session, SessionConfig};
+use crate::planted::{Bug, is_planted};
 
 /// What is not acknowledged is repeated after this time, until the way has been measured.
 const REPEAT_AFTER: Nanos = 5 * MILLISECOND;
@@ -67,7 +68,7 @@ impl LinkEnd {
             let config = SessionConfig {
                 window: WINDOW,
                 window_bytes: WINDOW_BYTES,
-                resend_after_ns: Some(REPEAT_AFTER),
+                resend_after_ns: (!is_planted(Bug::LossNotRepeated)).then_some(REPEAT_AFTER),
                 eager_ack: true,
             };
             Box::new(Session::new(config))

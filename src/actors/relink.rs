@@ -10,6 +10,7 @@ use super::create::newborn_is_silent;
 use super::message::{ControlDown, LinkId, Nanos, NodeKey, command_of, epoch_of};
 use super::registry::Life;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, Move, NodeId, Slot};
 
 /// How far a re-link has come.
@@ -349,7 +350,7 @@ impl ControlNode {
             self.new_links.remove(&link.link);
             for node in [link.upper, link.lower] {
                 let links = vec![link.link];
-                if node == CONTROL || self.registry.is_up(node) {
+                if (node == CONTROL || self.registry.is_up(node)) && !is_planted(Bug::UndoLeavesLinks) {
                     self.say(node, ControlDown::Unlink { links });
                 }
             }

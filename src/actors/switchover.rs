@@ -8,6 +8,7 @@ use super::message::{ControlDown, LinkId};
 use super::outcome::Outcome;
 use super::registry::Life;
 use super::relink::{Relink, Stage, Switch};
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
 
 impl ControlNode {
@@ -66,6 +67,16 @@ impl ControlNode {
             let above: &mut Switch = groups[2].entry(relink.parent).or_default();
             above.retire.push(entry.uplink);
             above.places = relink.places.clone();
+        }
+        if is_planted(Bug::SwitchTogether) {
+            let mut together: BTreeMap<NodeId, Switch> = BTreeMap::new();
+            for (node, switch) in groups.into_iter().flatten() {
+                let all = together.entry(node).or_default();
+                all.activate.extend(switch.activate);
+                all.retire.extend(switch.retire);
+                all.places.extend(switch.places);
+            }
+            return VecDeque::from([together]);
         }
         groups.into_iter().filter(|group| !group.is_empty()).collect()
     }

@@ -32,6 +32,8 @@ pub(super) struct Judge {
     /// What has taken effect in each life of a node, in order. It outlives the node.
     ledger: Vec<(NodeKey, Vec<u8>)>,
     killed: Vec<NodeKey>,
+    /// The latest life that anybody had when an exec was given up: later ones must not know of it.
+    given_up: Vec<(u64, u64)>,
     /// Whoever was struck, or stood below somebody who was.
     excused: BTreeSet<NodeId>,
     /// A deadline came early: anybody may be taken for silent.
@@ -102,6 +104,9 @@ impl Judge {
             if self.effects_of(*number) > 0 {
                 return Err(format!("command {number} took effect twice"));
             }
+            if self.given_up.iter().any(|(op, life)| *op == u64::from(*number) && key.incarnation > *life) {
+                return Err(format!("command {number} took effect in a later life of node {}", key.id));
+            }
             if at.and_then(|at| self.verdicts[at].as_ref()).is_some_and(|verdict| *verdict != Verdict::Unavailable) {
                 return Err(format!("command {number} took effect after its answer"));
             }
@@ -135,6 +140,10 @@ impl Judge {
         }
         let verdict = verdict(outcome);
         self.check_verdict(at, ask, &verdict, control)?;
+        if verdict == Verdict::Unavailable {
+            let lives = control.known().into_iter().map(|node| node.key.incarnation);
+            self.given_up.push((op, lives.max().unwrap_or(0)));
+        }
         if let (Ask::Create(id, _), Verdict::Created) = (ask, &verdict)
             && !control.known().iter().any(|node| node.key.id == id && self.killed.contains(&node.key))
         {
@@ -190,15 +199,8 @@ impl Judge {
         let mut ids: BTreeSet<NodeId> = setup.nodes.iter().map(|(id, _)| *id).collect();
         for (ask, verdict) in self.asks.iter().zip(&self.verdicts) {
             let Some(verdict) = verdict else { return Err(format!("{ask:?} is never answered")) };
-            let (Ask::Exec(id)
-            | Ask::Wrong(id)
-            | Ask::Ping(id)
-            | Ask::Create(id, _)
-            | Ask::Remove(id)
-            | Ask::Pause(id)
-            | Ask::Resume(id)
-            | Ask::Kill(id)) = *ask
-            else {
+            // Who is struck is struck at once, whatever is under way.
+            let (Ask::Exec(id) | Ask::Wrong(id) | Ask::Ping(id) | Ask::Create(id, _) | Ask::Remove(id)) = *ask else {
                 continue;
             };
             let exists = ids.contains(&id);

@@ -3,7 +3,7 @@
 use super::search::System;
 use super::setup::{Ask, Setup};
 use super::ways::{Parcel, Way};
-use super::world::World;
+use super::world::{REPLY_TIMEOUT, World};
 use crate::actors::message::{LinkId, Nanos, NodeKey, Side};
 use crate::actors::{ControlInput, End, LinkFrame};
 use crate::topology::CONTROL;
@@ -90,6 +90,12 @@ impl Small<'_> {
     }
 }
 
+/// Whether everybody who is asked answers at once, or is known to be dead.
+fn is_prompt(world: &World) -> bool {
+    let is_stopped = world.nodes.iter().any(|node| node.stopped);
+    world.judge.it.unanswered(world.asked) > 0 && !world.judge.it.hurried && !is_stopped
+}
+
 fn next_moment(world: &World) -> Option<Nanos> {
     let moments = world.wakes().map(|(at, _)| at).chain(world.repeats().map(|(at, _)| at));
     moments.filter(|at| *at > world.now).min()
@@ -145,6 +151,9 @@ impl System for Small<'_> {
                     world.judged(|judge, _| judge.hurried = true);
                 }
                 world.now = next_moment(&world).unwrap_or(world.now);
+                if world.now >= REPLY_TIMEOUT && is_prompt(&world) {
+                    return Err("a command waits until its time is up, and everybody is quick".to_owned());
+                }
             }
         }
         Ok(world)

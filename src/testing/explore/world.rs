@@ -17,7 +17,8 @@ use crate::actors::{
 };
 use crate::topology::Slot;
 
-const REPLY_TIMEOUT: Nanos = 5_000 * MILLISECOND;
+/// How long the control node waits for an answer.
+pub(super) const REPLY_TIMEOUT: Nanos = 5_000 * MILLISECOND;
 
 /// A computing node that runs.
 #[derive(Clone, Hash)]
