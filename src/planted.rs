@@ -23,32 +23,41 @@ pub enum Bug {
     SearchTreeDelete,
     /// The balanced tree lets the sizes of two subtrees differ by two.
     BalancedOffByTwo,
+    /// A node dies, and those below it are taken for alive.
+    SubtreeNotMarkedDown,
+    /// A re-link that moves several children hangs only the first of them up again.
+    RelinkLosesChild,
+    /// A node takes what was meant for an earlier life of its id.
+    StaleIncarnationAccepted,
+    /// A node goes on sending to a child that it has lost to another one.
+    RetiredLinkUsed,
+    /// A node goes on answering to the parent that it had before.
+    OldParentKept,
     /// A change of the tree that is undone leaves the links that it has made.
     UndoLeavesLinks,
     /// A greeting that is faster than the control node's word about its link is forgotten.
     EarlyGreetingForgotten,
-    /// In a re-link everybody switches at the same time.
-    SwitchTogether,
     /// A link that may lose repeats nothing.
     LossNotRepeated,
-    /// In a re-link a node waits for a marker over a link that has ended.
-    EndedLinkAwaited,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
         Self::SearchTreeDelete,
         Self::BalancedOffByTwo,
+        Self::SubtreeNotMarkedDown,
+        Self::RelinkLosesChild,
+        Self::StaleIncarnationAccepted,
+        Self::RetiredLinkUsed,
+        Self::OldParentKept,
         Self::UndoLeavesLinks,
         Self::EarlyGreetingForgotten,
-        Self::SwitchTogether,
         Self::LossNotRepeated,
-        Self::EndedLinkAwaited,
     ];
 
     #[cfg(feature = "testing")]

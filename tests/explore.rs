@@ -23,7 +23,10 @@ fn check(systems: &[Named]) {
             Ok(explored) => {
                 let per_second = explored.states as f64 / start.elapsed().as_secs_f64();
                 println!("{name}: {explored:?}, {per_second:.0} states/s, {:.1} s", start.elapsed().as_secs_f64());
-                if explored.states == *states { continue } else { format!("{} states, not {states}", explored.states) }
+                if explored.states == *states {
+                    continue;
+                }
+                format!("{} states, not {states}", explored.states)
             }
             Err(counterexample) => counterexample.to_string(),
         };

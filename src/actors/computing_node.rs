@@ -219,7 +219,8 @@ impl ComputingNode {
         let in_slot = |slot| move |link: &&LinkId| self.child_links.get(link).is_some_and(|child| child.slot == slot);
         let link = match route.next(self.key.id, to.id) {
             // What was meant for an earlier life of this id must not reach this one.
-            Hop::Here => return if to == self.key { Next::Here } else { Next::Nowhere },
+            Hop::Here if to == self.key || is_planted(Bug::StaleIncarnationAccepted) => return Next::Here,
+            Hop::Here => return Next::Nowhere,
             Hop::Child(id) => self.children.get(&id),
             Hop::Slot(slot) => self.children.values().find(in_slot(slot)),
             Hop::Only => self.children.values().next(),
@@ -251,8 +252,8 @@ impl ComputingNode {
         match message {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
             ControlDown::Switch { epoch, activate, retire, places } => {
-                for link in retire {
-                    self.forget_child(link);
+                if !is_planted(Bug::RetiredLinkUsed) {
+                    retire.into_iter().for_each(|link| drop(self.forget_child(link)));
                 }
                 for link in activate {
                     self.activate(link);
@@ -265,12 +266,6 @@ impl ComputingNode {
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
-            ControlDown::Drain { epoch, link, .. }
-                if !self.open_links.contains_key(&link) && !is_planted(Bug::EndedLinkAwaited) =>
-            {
-                // It has ended meanwhile: nothing is on it.
-                self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
-            }
             ControlDown::Drain { epoch, link, through } => {
                 self.draining = Some((epoch, link));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
@@ -323,6 +318,7 @@ impl ComputingNode {
 
     fn use_link(&mut self, link: LinkId, role: Role) {
         match role {
+            Role::Parent if self.parent.is_some() && is_planted(Bug::OldParentKept) => {}
             Role::Parent => self.parent = Some(link),
             Role::Child { key, slot } => {
                 if let Some(old) = self.children.insert(key.id, link) {

@@ -8,6 +8,7 @@ use super::message::{LinkId, MILLISECOND, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::{Life, Registry};
 use crate::commands::{ExecError, Refusal};
+use crate::planted::{Bug, is_planted};
 use crate::topology::NodeId;
 
 /// How long replies that were sent before a death may still be on their way when the death is known.
@@ -118,7 +119,9 @@ impl ControlNode {
         let mut dead = vec![id];
         // Whatever is below a dead node is dead already, except while nodes are being moved.
         let moving = !self.relinks.is_empty();
-        dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+        if !is_planted(Bug::SubtreeNotMarkedDown) {
+            dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+        }
         dead.retain(|&node| self.registry.is_up(node));
         let mut busy = Vec::new();
         for &node in &dead {

@@ -46,10 +46,12 @@ impl ControlNode {
             _ if early => 0,
             _ => 2,
         };
-        for link in &relink.links {
+        for (at, link) in relink.links.iter().enumerate() {
             let early = replacement.is_some_and(|replacement| link.upper != replacement && link.lower != replacement);
             let upper: &mut Switch = groups[group_of(link.upper, early)].entry(link.upper).or_default();
-            upper.activate.push(link.link);
+            if at == 0 || !is_planted(Bug::RelinkLosesChild) {
+                upper.activate.push(link.link);
+            }
             let lower: &mut Switch = groups[group_of(link.lower, early)].entry(link.lower).or_default();
             lower.activate.push(link.link);
         }
@@ -67,16 +69,6 @@ impl ControlNode {
             let above: &mut Switch = groups[2].entry(relink.parent).or_default();
             above.retire.push(entry.uplink);
             above.places = relink.places.clone();
-        }
-        if is_planted(Bug::SwitchTogether) {
-            let mut together: BTreeMap<NodeId, Switch> = BTreeMap::new();
-            for (node, switch) in groups.into_iter().flatten() {
-                let all = together.entry(node).or_default();
-                all.activate.extend(switch.activate);
-                all.retire.extend(switch.retire);
-                all.places.extend(switch.places);
-            }
-            return VecDeque::from([together]);
         }
         groups.into_iter().filter(|group| !group.is_empty()).collect()
     }

@@ -100,8 +100,9 @@ impl ControlNode {
             (!self.strikes.is_empty()).then_some("a strike"),
             (!self.registry.busy.is_empty()).then_some("a busy node"),
             (!self.waves.is_empty() || !self.pings.is_empty()).then_some("a question"),
-            (self.own_links.len() != self.topology.children(CONTROL).filter(|(_, id)| self.registry.is_up(*id)).count())
-                .then_some("a link of its own that leads to nobody"),
+            (self.own_links.len()
+                != self.topology.children(CONTROL).filter(|(_, id)| self.registry.is_up(*id)).count())
+            .then_some("a link of its own that leads to nobody"),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

@@ -177,7 +177,9 @@ impl Judge {
     /// Whether an exec that came before this one, for the same node, is not answered.
     fn is_early(&self, at: usize, id: NodeId) -> bool {
         let before = self.asks[..at].iter().zip(&self.verdicts);
-        before.filter(|(_, verdict)| verdict.is_none()).any(|(ask, _)| matches!(ask, Ask::Exec(other) | Ask::Wrong(other) if *other == id))
+        before
+            .filter(|(_, verdict)| verdict.is_none())
+            .any(|(ask, _)| matches!(ask, Ask::Exec(other) | Ask::Wrong(other) if *other == id))
     }
 
     /// Only who is excused, and with everybody all that are below.

@@ -36,7 +36,8 @@ impl World {
         let children = known.iter().filter(|child| child.is_up && child.parent == id);
         let children: Vec<_> = children.map(|child| (child.uplink, child.key, child.slot)).collect();
         let links: BTreeSet<LinkId> = children.iter().map(|(link, ..)| *link).chain([node.uplink]).collect();
-        let expected = Table { parent: Some(node.uplink), children, open: links.into_iter().collect(), under_way: String::new() };
+        let expected =
+            Table { parent: Some(node.uplink), children, open: links.into_iter().collect(), under_way: String::new() };
         let table = running.node.it.table();
         if table == expected { Ok(()) } else { Err(format!("node {id} has {table:?}, and it should be {expected:?}")) }
     }
@@ -52,7 +53,8 @@ impl World {
     /// Whoever has no excuse is there, with what it has done.
     pub(super) fn check_survivors(&self) -> Result<(), String> {
         let control = &self.control.it;
-        let lost = control.known().into_iter().find(|node| !node.is_up && !self.judge.it.is_excused(node.key.id, control));
+        let lost =
+            control.known().into_iter().find(|node| !node.is_up && !self.judge.it.is_excused(node.key.id, control));
         match lost {
             Some(node) if node.key.id != CONTROL => {
                 Err(format!("node {} is dead, and nothing has happened to it or above it", node.key.id))

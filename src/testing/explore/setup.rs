@@ -5,15 +5,6 @@ use crate::actors::message::{RequestKind, RequestPiece};
 use crate::topology::{NodeId, TopologyKind};
 
 /// A small system, what is asked of it, and what may go wrong.
-///
-/// ```
-/// use nodetree::TopologyKind;
-/// use nodetree::testing::explore::{Ask, Setup, explore};
-/// let setup = Setup { asks: &[Ask::Exec(2), Ask::Ping(1)], kills: 1, ..Setup::new(TopologyKind::List, &[(1, None), (2, Some(1))]) };
-/// let explored = explore(&setup)?;
-/// assert!(explored.states > 100 && explored.ends > 1, "{explored:?}");
-/// # Ok::<(), nodetree::testing::explore::Counterexample>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// How nodes are placed.
@@ -32,6 +23,15 @@ pub struct Setup {
     /// So often a deadline comes while something is still on its way: then anybody may be taken for silent, and it is
     /// not judged who is available.
     pub hurries: u8,
+}
+
+/// What may still go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Left {
+    pub(super) kills: u8,
+    pub(super) drops: u8,
+    pub(super) copies: u8,
+    pub(super) hurries: u8,
 }
 
 /// What is asked.
@@ -61,6 +61,10 @@ impl Setup {
     /// A system of which nothing is asked, and in which nothing goes wrong.
     pub const fn new(topology: TopologyKind, nodes: &'static [(NodeId, Option<NodeId>)]) -> Self {
         Self { topology, nodes, asks: &[], kills: 0, drops: 0, copies: 0, hurries: 0 }
+    }
+
+    pub(super) fn left(&self) -> Left {
+        Left { kills: self.kills, drops: self.drops, copies: self.copies, hurries: self.hurries }
     }
 
     /// Whether links repeat what they lose.

@@ -174,7 +174,11 @@ impl System for Small<'_> {
             Step::Ask => format!("asked: {:?}", self.0.asks[world.asked]),
             Step::Arrive(way) => format!("{}: {}", place(world, way), first(way)),
             Step::Cut(way, sent) => {
-                format!("{}: {}, and it is killed when it has sent {sent} of its answers", place(world, way), first(way))
+                format!(
+                    "{}: {}, and it is killed when it has sent {sent} of its answers",
+                    place(world, way),
+                    first(way)
+                )
             }
             Step::Kill(key) => format!("node {} is killed", key.id),
             Step::Lose(way) => format!("{}: lost: {}", place(world, way), first(way)),

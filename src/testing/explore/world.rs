@@ -1,12 +1,11 @@
 //! One state of a small system: its nodes, what is on its way, and what may still go wrong.
 
 use std::hash::Hash;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::counter::Counter;
 use super::judge::Judge;
-use super::setup::Setup;
+use super::setup::{Left, Setup};
 use super::ways::{Fate, Flying, Link, Parcel, Part, Way};
 use crate::actors::message::{
     ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side,
@@ -27,15 +26,6 @@ pub(super) struct Running {
     pub(super) node: Arc<Part<ComputingNode>>,
     wake: Nanos,
     pub(super) stopped: bool,
-}
-
-/// What may still go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Left {
-    pub(super) kills: u8,
-    pub(super) drops: u8,
-    pub(super) copies: u8,
-    pub(super) hurries: u8,
 }
 
 /// One state.
@@ -72,7 +62,7 @@ impl World {
             nodes: Vec::new(),
             links: Vec::new(),
             flying: Flying::default(),
-            left: Left { kills: setup.kills, drops: setup.drops, copies: setup.copies, hurries: setup.hurries },
+            left: setup.left(),
             asked: 0,
             judge: Part::new(Judge::default()),
             repeats: setup.links_repeat(),
@@ -332,22 +322,6 @@ impl World {
         self.flying.send(Way::Kernel, Parcel::Fate(key, fate));
     }
 
-    /// How a node may be cut short that takes what is first on this way: when it has sent how much of what it then sends.
-    /// To be killed before it takes it, or when all is sent, are steps of their own.
-    pub(super) fn cuts(&self, way: Way) -> Range<usize> {
-        let key = match way {
-            Way::Down(key) => Some(key),
-            Way::Link(to) => self.link(to.link).and_then(|link| link.at(to.side)),
-            Way::Up(_) | Way::Kernel => None,
-        };
-        let Some((node, parcel)) = key.and_then(|key| self.node(key)).zip(self.flying.first(way)) else { return 0..0 };
-        let Some((input, takes_effect)) = input_with_several_answers(node.key, way, parcel) else { return 0..0 };
-        let mut node = node.node.it.clone();
-        node.handle(self.now, input);
-        let sent = node.take_effects().iter().filter(|effect| is_sent(effect)).count();
-        usize::from(!takes_effect)..sent
-    }
-
     /// Hands something to a node, and does what it wants done: all of it, or only so much.
     fn act(&mut self, key: NodeKey, input: NodeInput, cut: Option<usize>) -> Result<(), String> {
         let now = self.now;
@@ -408,37 +382,10 @@ impl World {
     fn tell(&mut self, key: NodeKey, message: ControlUp) {
         self.flying.send(Way::Up(key), Parcel::Up(message));
     }
-
-    /// Somebody kills a node.
-    pub(super) fn strike(&mut self, key: NodeKey) {
-        self.left.kills -= 1;
-        self.judged(|judge, control| judge.struck(key, control));
-        self.end(key);
-    }
 }
 
-fn is_sent(effect: &NodeEffect) -> bool {
+pub(super) fn is_sent(effect: &NodeEffect) -> bool {
     matches!(effect, NodeEffect::Send(..) | NodeEffect::Control(_))
-}
-
-/// What a node takes, if it may send several things then or take effect: and whether the latter.
-fn input_with_several_answers(at: NodeKey, way: Way, parcel: &Parcel) -> Option<(NodeInput, bool)> {
-    match (way, parcel) {
-        (Way::Down(_), Parcel::Down(message @ ControlDown::Link { .. })) => {
-            Some((NodeInput::Control(message.clone()), false))
-        }
-        (Way::Link(to), Parcel::Closed) => Some((NodeInput::Closed(to.link), false)),
-        (Way::Link(to), Parcel::Frame(frame)) => {
-            let envelope = match frame {
-                LinkFrame::Envelope(envelope) => envelope,
-                LinkFrame::Packet(packet) => &packet.segment.as_ref()?.1,
-            };
-            let takes_effect = matches!(envelope, Envelope::Request { to, .. } if *to == at);
-            let is_passed_down = matches!(envelope, Envelope::Wave { .. } | Envelope::Marker { .. });
-            (takes_effect || is_passed_down).then(|| (NodeInput::Envelope(to.link, envelope.clone()), takes_effect))
-        }
-        _ => None,
-    }
 }
 
 fn pid_of(key: NodeKey) -> u64 {
