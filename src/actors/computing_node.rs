@@ -266,6 +266,10 @@ impl ComputingNode {
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
+            ControlDown::Drain { epoch, link, .. } if !self.open_links.contains_key(&link) => {
+                // It has ended meanwhile: nothing is on it.
+                self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+            }
             ControlDown::Drain { epoch, link, through } => {
                 self.draining = Some((epoch, link));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
