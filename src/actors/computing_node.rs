@@ -253,7 +253,9 @@ impl ComputingNode {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
             ControlDown::Switch { epoch, activate, retire, places } => {
                 if !is_planted(Bug::RetiredLinkUsed) {
-                    retire.into_iter().for_each(|link| drop(self.forget_child(link)));
+                    for link in retire {
+                        self.forget_child(link);
+                    }
                 }
                 for link in activate {
                     self.activate(link);
