@@ -82,7 +82,4 @@ pub const LARGE: &[Named] = &[
     calm("remove, drop, kill", List, THREE, &[Remove(2)], 304197).drop().kill(),
     calm("two execs, drop, copy, kill", List, TWO, &[Exec(2), Exec(2)], 85102).drop().copy().kill(),
     calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 0).drop().copy().kill(),
-    calm("four nodes, drop, copy, kill", List, FOUR, &[Exec(2), Exec(2), Ping(1)], 0).drop().copy().kill(),
-    calm("four nodes, deep, drop, kill", List, FOUR, &[Exec(4), Exec(4), Exec(4)], 0).drop().kill(),
-    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 0).drop().kill(),
 ];
