@@ -81,5 +81,5 @@ pub const LARGE: &[Named] = &[
     calm("remove, drop, copy", List, THREE, &[Remove(2)], 45410).drop().copy(),
     calm("remove, drop, kill", List, THREE, &[Remove(2)], 304197).drop().kill(),
     calm("two execs, drop, copy, kill", List, TWO, &[Exec(2), Exec(2)], 85102).drop().copy().kill(),
-    calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 0).drop().copy().kill(),
+    calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 988_293).drop().copy().kill(),
 ];
