@@ -75,12 +75,18 @@ pub enum Bug {
     CloseOnExecMissing,
     /// The end of a process is seen, and it is not reaped.
     ZombieNotReaped,
+    /// A change of the tree that is undone leaves the links that it has made.
+    UndoLeavesLinks,
+    /// A greeting that is faster than the control node's word about its link is forgotten.
+    EarlyGreetingForgotten,
+    /// A link that may lose repeats nothing.
+    LossNotRepeated,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
@@ -112,6 +118,9 @@ impl Bug {
         Self::DeadlineOnTheWallClock,
         Self::CloseOnExecMissing,
         Self::ZombieNotReaped,
+        Self::UndoLeavesLinks,
+        Self::EarlyGreetingForgotten,
+        Self::LossNotRepeated,
     ];
 
     #[cfg(feature = "testing")]

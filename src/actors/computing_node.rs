@@ -1,5 +1,8 @@
 //! A computing node as a pure state machine: an input and the time come in, effects go out.
 
+#[cfg(feature = "testing")]
+mod explored;
+
 use super::execution::{Execution, LongJob, LongResult};
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role};
 use super::node_links::{Changing, Links};
@@ -25,6 +28,7 @@ pub enum NodeInput {
 
 /// What a node wants done.
 #[derive(Debug)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub enum NodeEffect {
     /// Send an envelope over a link.
     Send(LinkId, Envelope),
@@ -55,6 +59,7 @@ impl NodeInput {
 ///
 /// It never asks who carries an envelope: it names links by their numbers, and whoever performs its effects
 /// knows the addresses behind them.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct ComputingNode {
     key: NodeKey,
     pub(super) links: Links,

@@ -20,7 +20,7 @@ pub struct ControlConfig {
 }
 
 /// A command without the types of a command set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Order {
     /// See [`Command::Create`](crate::commands::Command::Create).
     Create {
@@ -129,7 +129,7 @@ pub enum ControlInput {
 }
 
 /// What the control node wants done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ControlEffect {
     /// A command is answered.
     Answer(u64, Outcome),

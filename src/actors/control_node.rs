@@ -1,5 +1,8 @@
 //! The control node as a pure state machine: it judges commands, keeps the books and knows all deadlines.
 
+#[cfg(feature = "testing")]
+mod explored;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use rustc_hash::FxHashMap;
@@ -20,7 +23,7 @@ use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Slot, Topology};
 
 /// Why the control node wants to look at something at a certain time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Due {
     Wait,
     Create(u64),
@@ -35,6 +38,7 @@ pub(super) enum Due {
     Judgement,
 }
 
+#[derive(Clone, Hash)]
 pub(super) enum Strike {
     Kill,
     Pause,
@@ -42,6 +46,7 @@ pub(super) enum Strike {
 }
 
 /// The control node: the root of the tree, and the one who knows it all.
+#[derive(Clone)]
 pub struct ControlNode {
     pub(super) config: ControlConfig,
     pub(super) now: Nanos,

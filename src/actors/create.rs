@@ -13,7 +13,7 @@ use crate::commands::Refusal;
 use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Place};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// Its process (or actor) is being started.
     Starting,
@@ -26,6 +26,7 @@ pub(super) enum Stage {
 }
 
 /// A create that is under way.
+#[derive(Clone, Hash)]
 pub(super) struct Creation {
     pub(super) id: NodeId,
     typed_parent: Option<NodeId>,

@@ -10,7 +10,7 @@ use super::message::Nanos;
 const PART: Nanos = 4;
 
 /// What is not judged yet, because the control node has stood still.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Stall {
     /// Everything that is due before is judged then; 0 when nothing is to be forgiven.
     until: Nanos,

@@ -11,7 +11,7 @@ use crate::topology::{NodeId, Route};
 /// What travels on the data plane, hop by hop along the links of the tree.
 ///
 /// Packets are behind a box, so that the others are short: of a wave there may be one for each node at the same time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum Envelope {
     /// The first thing on a new link, from the child.
     Greeting,

@@ -16,6 +16,7 @@ const SEGMENTS_IN_A_TURN: usize = 64;
 const RESULT_BYTES_WAITING: usize = 512 * 1024;
 
 /// A request that takes long, with the state of its node, on its way to a pool of threads.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct LongJob {
     executor: Box<dyn Executor>,
     /// How long it takes in virtual time.
@@ -56,7 +57,7 @@ impl std::fmt::Debug for LongResult {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Stage {
     /// No request is under way.
     Idle,
@@ -71,6 +72,7 @@ enum Stage {
 }
 
 /// What a node executes. Most nodes of a large tree are never asked: they have their command set, and no more.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Execution {
     /// The command set, until the first request comes.
     unasked: Option<Box<dyn Executor>>,
@@ -111,6 +113,7 @@ impl Execution {
 }
 
 /// The requests to a node: its end of the session, and the one that is under way.
+#[cfg_attr(feature = "testing", derive(Clone))]
 struct Requests {
     session: Session<ReplyPiece, RequestPiece>,
     /// None while a long request is computed elsewhere.
@@ -288,6 +291,32 @@ impl Requests {
     fn push(&mut self, now: Nanos, piece: ReplyPiece) {
         let bytes = piece.bytes.len();
         self.session.push(now, piece, bytes);
+    }
+}
+
+#[cfg(feature = "testing")]
+impl std::hash::Hash for Execution {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let Self { unasked, requests } = self;
+        unasked.as_ref().map(|it| it.state()).hash(state);
+        requests.is_some().hash(state);
+        if let Some(requests) = requests {
+            let Requests { session, executor, stage, exec, fragments } = &**requests;
+            (session, executor.as_ref().map(|it| it.state()), stage, exec, fragments).hash(state);
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Execution {
+    /// Whether a request has begun and not ended, or something is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.requests.as_ref().is_some_and(|it| it.stage != Stage::Idle || it.session.buffered() > 0)
+    }
+
+    pub(super) fn state(&self) -> Vec<u8> {
+        let executor = self.unasked.as_ref().or_else(|| self.requests.as_ref()?.executor.as_ref());
+        executor.map(|executor| executor.state()).unwrap_or_default()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::faults::{Fault, FaultKind, MAX_FAULTS, Trigger};
 use crate::topology::NodeId;
 
 /// The faults of a system.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct FaultBook {
     held: BTreeMap<u64, Held>,
     made: u64,
@@ -23,6 +23,7 @@ pub(super) struct FaultBook {
     told: BTreeMap<u64, VecDeque<Option<(u64, Outcome)>>>,
 }
 
+#[derive(Clone)]
 struct Held {
     fault: Fault,
     /// When it is due, if that is a time.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Envelope, MILLISECOND, Nanos};
 use super::session::{Packet, Session, SessionConfig};
+use crate::planted::{Bug, is_planted};
 
 /// What is not acknowledged is repeated after this time, until the way has been measured.
 const REPEAT_AFTER: Nanos = 5 * MILLISECOND;
@@ -16,7 +17,7 @@ const WINDOW_BYTES: usize = 1024 * 1024;
 const ENVELOPE_BYTES: usize = 64;
 
 /// What travels over a link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum LinkFrame {
     /// An envelope, as it is.
     Envelope(Envelope),
@@ -48,7 +49,7 @@ pub enum LinkFrame {
 /// here.receive(due, there.transmit(due).expect("an ack"));
 /// assert_eq!(here.deadline(), None);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct LinkEnd(Option<Box<Session<Envelope, Envelope>>>);
 
 impl LinkEnd {
@@ -67,7 +68,7 @@ impl LinkEnd {
             let config = SessionConfig {
                 window: WINDOW,
                 window_bytes: WINDOW_BYTES,
-                resend_after_ns: Some(REPEAT_AFTER),
+                resend_after_ns: (!is_planted(Bug::LossNotRepeated)).then_some(REPEAT_AFTER),
                 eager_ack: true,
             };
             Box::new(Session::new(config))

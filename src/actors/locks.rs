@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::topology::NodeId;
 
 /// How a command that changes the tree touches a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Claim {
     /// A child is hung below it; several commands may do that at the same time.
     Attach,
@@ -17,7 +17,7 @@ pub(super) enum Claim {
     Whole,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 struct Queue {
     /// Those that want to be alone: `Below` and `Whole`.
     alone: BTreeSet<u64>,
@@ -44,10 +44,18 @@ impl Queue {
 ///
 /// A command may start when nothing before it, and nothing that runs, claims one of its nodes in a way that
 /// conflicts. Only the fronts of queues are ever looked at again, so that long queues cost no more.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Locks {
     queues: FxHashMap<NodeId, Queue>,
     claims: BTreeMap<u64, BTreeMap<NodeId, Claim>>,
+}
+
+#[cfg(feature = "testing")]
+impl std::hash::Hash for Locks {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        super::explored::hash_table(&self.queues, state);
+        self.claims.hash(state);
+    }
 }
 
 impl Locks {

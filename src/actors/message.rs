@@ -61,7 +61,7 @@ impl Side {
 }
 
 /// A piece of a request on its way down: a message of the command set, or a fragment of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct RequestPiece {
     /// The number of the command.
     pub exec: u64,
@@ -76,7 +76,7 @@ pub struct RequestPiece {
 }
 
 /// What a message of a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RequestKind {
     /// The head.
     Head,
@@ -90,7 +90,7 @@ pub enum RequestKind {
 }
 
 /// A piece of a result on its way up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct ReplyPiece {
     /// The number of the command.
     pub exec: u64,
@@ -107,7 +107,7 @@ pub struct ReplyPiece {
 }
 
 /// What a node is to the one at the other end of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// The other end is the parent.
     Parent,
@@ -121,7 +121,7 @@ pub enum Role {
 }
 
 /// What the control node says to a node on the control plane. No request travels here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum ControlDown {
     /// Here is a link.
     Link {
@@ -202,7 +202,7 @@ impl ControlDown {
 }
 
 /// What a node says to the control node on the control plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ControlUp {
     /// The link stands, and the child's greeting has come over it.
     Linked {

@@ -10,6 +10,8 @@ mod deadlines;
 mod envelope;
 mod exec;
 mod execution;
+#[cfg(feature = "testing")]
+mod explored;
 mod faults;
 mod hearing;
 mod life;
@@ -34,6 +36,8 @@ pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submi
 pub use control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 pub use control_node::ControlNode;
 pub use execution::{LongJob, LongResult};
+#[cfg(feature = "testing")]
+pub use explored::{Known, Table};
 pub use link_end::{LinkEnd, LinkFrame};
 pub use node_actor::{Address, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
 pub use outcome::{Collected, ExecOutcome, Outcome};

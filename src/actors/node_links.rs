@@ -1,9 +1,12 @@
 //! The links of a computing node: those in use, and those that a re-link has begun with or is done with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
+#[cfg(feature = "testing")]
+use super::explored::Table;
 use super::message::{LinkId, NodeKey, Role, Side};
 use super::node_marker::Visit;
 use super::small_map::SmallMap;
@@ -11,7 +14,7 @@ use crate::planted::{Bug, is_planted};
 use crate::topology::{NodeId, Slot};
 
 /// Who is below, over which link, and in which place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Child {
     pub(super) key: NodeKey,
     pub(super) link: LinkId,
@@ -19,7 +22,7 @@ pub(super) struct Child {
 }
 
 /// The children of a node: by their ids, and found by their links too.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Children {
     by_id: SmallMap<NodeId, Child>,
     /// Where they are many, so that a link need not be looked for among all.
@@ -85,8 +88,16 @@ impl Children {
     }
 }
 
+/// Where they are found is told by what they are.
+impl Hash for Children {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { by_id, ids: _ } = self;
+        by_id.hash(state);
+    }
+}
+
 /// What most nodes have nothing of at most times: links that are not in use, and markers.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Changing {
     /// Links that are kept until a `Switch`.
     pub(super) standby: BTreeMap<LinkId, Role>,
@@ -109,7 +120,7 @@ impl Changing {
 }
 
 /// The links of a node.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Links {
     parent: Option<LinkId>,
     pub(super) children: Children,
@@ -199,7 +210,7 @@ impl Links {
         if self.children.holds(link) || is_on_standby {
             return true;
         }
-        if self.far_side(link).is_none() {
+        if self.far_side(link).is_none() && !is_planted(Bug::EarlyGreetingForgotten) {
             self.change(|changing| changing.greeted.insert(link));
         }
         false
@@ -222,6 +233,28 @@ impl Links {
             changing.retired.remove(&link);
         });
         self.children.remove(link)
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Links {
+    /// What an exploration looks at.
+    pub(super) fn table(&self) -> Table {
+        let children: Vec<_> = self.children.iter().map(|child| (child.link, child.key, child.slot)).collect();
+        let nothing = Changing::default();
+        let Changing { standby, greeted, retired, visit, draining } = self.changing().unwrap_or(&nothing);
+        let used = self.parent.into_iter().chain(children.iter().map(|(link, ..)| *link));
+        let mut open: Vec<LinkId> = used.chain(standby.keys().chain(retired.keys()).copied()).collect();
+        open.sort_unstable();
+        let words = [
+            (!standby.is_empty()).then_some("links that are not used"),
+            (!greeted.is_empty()).then_some("greetings on links that never came"),
+            visit.is_some().then_some("a marker that visits"),
+            // That of a link that was closed meanwhile is never looked at again.
+            draining.filter(|(_, link)| open.contains(link)).map(|_| "a way that is drained"),
+        ];
+        let under_way = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Table { parent: self.parent, children, open, under_way }
     }
 }
 

@@ -7,6 +7,7 @@ use super::message::{ControlUp, Envelope, LinkId, Side};
 use super::node_links::Changing;
 
 /// A marker that visits the links below before it goes back.
+#[derive(Clone, Hash)]
 pub(super) struct Visit {
     epoch: u64,
     back_to: LinkId,

@@ -12,6 +12,7 @@ const IDS_IN_A_PIECE: usize = 4096;
 /// The most ids that a node keeps for one wave: more than any system has nodes.
 const IDS_MAX: usize = 1 << 20;
 
+#[derive(Clone, Hash)]
 pub(super) struct Waves {
     pending: SmallMap<u64, Pending>,
     /// No deadline is earlier.
@@ -24,6 +25,7 @@ impl Default for Waves {
     }
 }
 
+#[derive(Clone, Hash)]
 struct Pending {
     deadline: Nanos,
     /// The children that were asked, ascending, and whether they have answered.

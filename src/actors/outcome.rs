@@ -7,7 +7,7 @@ use crate::topology::NodeId;
 pub type ExecOutcome = Result<Collected, ExecError>;
 
 /// The answer to one command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// The node runs.
     Created {
@@ -57,7 +57,7 @@ impl Outcome {
 }
 
 /// The encoded messages of a result, in order, each behind its length (4 bytes, little-endian).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Collected {
     /// What is kept in memory: all, or what came behind the part that was spooled.
     pub bytes: Vec<u8>,

@@ -10,12 +10,14 @@ use crate::commands::Refusal;
 use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Route};
 
+#[derive(Clone, Hash)]
 pub(super) struct PendingPing {
     pub(super) id: NodeId,
     deadline: Nanos,
 }
 
 /// A pingall that is under way.
+#[derive(Clone, Hash)]
 pub(super) struct PendingWave {
     /// The top-level nodes that have not answered.
     awaited: BTreeSet<NodeId>,

@@ -10,12 +10,13 @@ use super::session::{Session, SessionConfig};
 use crate::topology::NodeId;
 
 /// What has become of a created node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Life {
     Up,
     Dead,
 }
 
+#[derive(Clone, Hash)]
 pub(super) struct Entry {
     pub(super) key: NodeKey,
     pub(super) pid: u64,
@@ -33,6 +34,7 @@ pub(super) struct Entry {
 }
 
 /// What is under way for a node.
+#[derive(Clone, Hash)]
 pub(super) struct Work {
     pub(super) session: Session<RequestPiece, ReplyPiece>,
     /// In the order of their commands.
@@ -75,6 +77,7 @@ impl Work {
     }
 }
 
+#[derive(Clone, Hash)]
 pub(super) struct PendingExec {
     pub(super) op: u64,
     /// What has not been handed to the session.
@@ -88,7 +91,7 @@ pub(super) struct PendingExec {
 }
 
 /// The nodes that were created and not removed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Registry {
     entries: FxHashMap<NodeId, Entry>,
     /// Alive, as far as anyone knows, but they let a reply timeout pass.
@@ -98,6 +101,15 @@ pub(super) struct Registry {
     dead: BTreeSet<NodeId>,
     /// Nodes with execs that are not answered.
     pub(super) busy: BTreeSet<NodeId>,
+}
+
+#[cfg(feature = "testing")]
+impl std::hash::Hash for Registry {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let Self { entries, silent, stopped, busy, dead } = self;
+        super::explored::hash_table(entries, state);
+        (silent, stopped, busy, dead).hash(state);
+    }
 }
 
 impl Registry {

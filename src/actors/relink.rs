@@ -10,10 +10,11 @@ use super::create::newborn_is_silent;
 use super::message::{ControlDown, LinkId, Nanos, NodeKey, command_of, epoch_of};
 use super::registry::Life;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, Move, NodeId, Slot};
 
 /// How far a re-link has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Stage {
     /// Everybody whose links will change is asked.
     Asking,
@@ -28,6 +29,7 @@ pub(super) enum Stage {
 }
 
 /// A link that is to be made: the node below gets a new parent.
+#[derive(Clone, Hash)]
 pub(super) struct NewLink {
     pub(super) upper: NodeId,
     pub(super) lower: NodeId,
@@ -39,13 +41,14 @@ pub(super) struct NewLink {
 }
 
 /// What one node is told to switch.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Switch {
     pub(super) activate: Vec<LinkId>,
     pub(super) retire: Vec<LinkId>,
     pub(super) places: Vec<(NodeId, Slot)>,
 }
 
+#[derive(Clone, Hash)]
 pub(super) struct Relink {
     pub(super) stage: Stage,
     pub(super) epoch: u64,
@@ -347,7 +350,7 @@ impl ControlNode {
             self.new_links.remove(&link.link);
             for node in [link.upper, link.lower] {
                 let links = vec![link.link];
-                if node == CONTROL || self.registry.is_up(node) {
+                if (node == CONTROL || self.registry.is_up(node)) && !is_planted(Bug::UndoLeavesLinks) {
                     self.say(node, ControlDown::Unlink { links });
                 }
             }

@@ -7,7 +7,7 @@ const FEW: usize = 8;
 
 /// A map in the order of its keys. Empty it has no memory, with a few entries a block that just holds them, and with
 /// many it is a [`BTreeMap`] until it is empty again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum SmallMap<K, V> {
     Few(Vec<(K, V)>),
     Many(BTreeMap<K, V>),

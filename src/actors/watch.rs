@@ -21,6 +21,7 @@ const LOOKS_IN_A_PERIOD: Nanos = 4;
 /// last look within five periods.
 const QUARTERS_WHEN_STARVED: Nanos = 19;
 
+#[derive(Clone, Hash)]
 pub(super) struct Watch {
     period_ns: Nanos,
     /// All periods are counted from here.

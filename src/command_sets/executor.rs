@@ -26,6 +26,47 @@ pub trait Executor: Send {
     fn cancel(&mut self);
     /// See [`CommandSet::long_ns`].
     fn long_ns(&self) -> Option<u64>;
+    /// The same state once more. One that cannot be copied says so to whoever asks it for something.
+    #[cfg(feature = "testing")]
+    fn copied(&self) -> Box<dyn Executor> {
+        Box::new(CannotBeCopied)
+    }
+    /// The state as bytes: two with the same bytes do the same from then on.
+    #[cfg(feature = "testing")]
+    fn state(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Clone for Box<dyn Executor> {
+    fn clone(&self) -> Self {
+        self.copied()
+    }
+}
+
+#[cfg(feature = "testing")]
+struct CannotBeCopied;
+
+#[cfg(feature = "testing")]
+impl Executor for CannotBeCopied {
+    fn begin(&mut self, _: u64, _: &[u8], _: &mut Vec<Vec<u8>>) -> Result<(), RequestError> {
+        Err(RequestError::new("the state of this command set cannot be copied"))
+    }
+
+    fn part(&mut self, _: u64, _: &[u8], _: &mut Vec<Vec<u8>>) -> Result<(), RequestError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: u64, _: &mut Vec<Vec<u8>>) -> Result<Progress, RequestError> {
+        Ok(Progress::Done)
+    }
+
+    fn cancel(&mut self) {}
+
+    fn long_ns(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The state of a new node of the set `C`, behind bytes.

@@ -35,7 +35,7 @@ pub trait Wire: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send 
 impl<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + 'static> Wire for T {}
 
 /// What is wrong with a request, as it is printed behind `Error:id: `.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{0}")]
 pub struct RequestError(pub String);
 

@@ -94,7 +94,7 @@ pub enum Answer<C: CommandSet> {
 }
 
 /// Why an exec has no result. It is printed behind `Error:id: `.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ExecError {
     /// There is no such node. Nothing has happened.
     #[error("Not found")]

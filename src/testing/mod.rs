@@ -2,6 +2,7 @@
 //!
 //! Only with the feature `testing`.
 
+pub mod explore;
 pub mod fuzz;
 pub mod journey;
 pub mod many;

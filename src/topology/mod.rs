@@ -58,7 +58,7 @@ pub const CONTROL: NodeId = -1;
 /// The shape of the tree: who is below whom, and the rules of its [`TopologyKind`].
 ///
 /// Dead nodes are in it like living ones; a node leaves it only by [`remove`](Self::remove).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Topology {
     kind: TopologyKind,
     nodes: BTreeMap<NodeId, Link>,
@@ -70,7 +70,7 @@ pub struct Topology {
 }
 
 /// What holds a node: its parent, and which of the parent's slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Link {
     parent: NodeId,
     slot: Slot,

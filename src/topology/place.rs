@@ -15,7 +15,7 @@ pub enum Slot {
 }
 
 /// Where a node comes, or comes again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The node above it, or [`CONTROL`](super::CONTROL).
     pub parent: NodeId,

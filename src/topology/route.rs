@@ -1,3 +1,4 @@
+use std::hash::{Hash, Hasher};
 use std::iter;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::{CONTROL, NodeId, Slot, Topology, TopologyKind};
 /// The control node sends a request to [`Topology::first_hop`]; that node is the first to ask
 /// [`next`](Self::next), and every node on the way asks once. So no route tells the control node what to
 /// do: it is the only one that knows the topology.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Route {
     /// List: always the only child.
     Only,
@@ -116,6 +117,12 @@ impl PartialEq for SourceRoute {
 }
 
 impl Eq for SourceRoute {}
+
+impl Hash for SourceRoute {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rest().hash(state);
+    }
+}
 
 impl Serialize for SourceRoute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -72,7 +72,7 @@ impl Default for SessionConfig {
 ///
 /// Any values are safe to [`receive`](Session::receive), a hostile peer's too: they cost no more time or memory than a
 /// window of segments.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Packet<T> {
     /// The lowest number that the packet's sender still wants delivered: its peer skips what is missing below it,
     /// drops what was not taken, and refuses what comes later.
@@ -137,7 +137,7 @@ pub struct Delivered<T> {
 /// assert_eq!(control.take().expect("it came").payload, 6);
 /// assert!(control.is_idle());
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Session<Out, In> {
     sender: Sender<Out>,
     receiver: Receiver<In>,

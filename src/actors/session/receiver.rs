@@ -10,7 +10,7 @@ pub(super) const KEPT_CAPACITY: usize = 64;
 /// Segments from `taken` on, and what the peer knows of them.
 ///
 /// `taken <= received <= taken + slots.len()` and `slots.len() <= window`; the slots below `received` are full.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Receiver<T> {
     /// `slots[i]` is for number `taken + i`.
     slots: VecDeque<Option<T>>,

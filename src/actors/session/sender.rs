@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 /// One segment that is neither acknowledged nor given up.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Entry<T> {
     payload: T,
     /// When it was first sent, or pushed while it is only queued.
@@ -27,7 +27,7 @@ pub(super) struct Sent<T> {
 /// Segments from `front()` on: first those on the way, from `fresh` on those that are only queued.
 ///
 /// `front() <= repeat <= fresh <= next_seq()`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Sender<T> {
     /// `entries[i]` has number `front() + i`.
     entries: VecDeque<Entry<T>>,

@@ -10,7 +10,7 @@ const QUICKEST: u64 = 4;
 const MAX_BACKOFF: u32 = (SLOWEST * QUICKEST).ilog2();
 
 /// A round-trip estimate, a back-off and one deadline. It exists only at an end that has sent on a link that may lose.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Timer {
     configured: u64,
     smoothed: Option<u64>,

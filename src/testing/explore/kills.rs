@@ -1,0 +1,53 @@
+//! Nodes are killed: between two steps, or in the middle of one.
+
+use std::ops::Range;
+
+use super::ways::{Parcel, Way};
+use super::world::{World, is_sent};
+use crate::actors::message::{ControlDown, Envelope, NodeKey};
+use crate::actors::{LinkFrame, NodeInput};
+
+impl World {
+    /// Somebody kills a node.
+    pub(super) fn strike(&mut self, key: NodeKey) {
+        self.left.kills -= 1;
+        self.judged(|judge, control| judge.struck(key, control));
+        self.end(key);
+    }
+
+    /// How a node may be cut short that takes what is first on this way: when it has sent how much of what it then sends.
+    /// To be killed before it takes it, or when all is sent, are steps of their own.
+    pub(super) fn cuts(&self, way: Way) -> Range<usize> {
+        let key = match way {
+            Way::Down(key) => Some(key),
+            Way::Link(to) => self.link(to.link).and_then(|link| link.at(to.side)),
+            Way::Up(_) | Way::Kernel => None,
+        };
+        let Some((node, parcel)) = key.and_then(|key| self.node(key)).zip(self.flying.first(way)) else { return 0..0 };
+        let Some((input, takes_effect)) = input_with_several_answers(node.key, way, parcel) else { return 0..0 };
+        let mut node = node.node.it.clone();
+        node.handle(self.now, input);
+        let sent = node.take_effects().iter().filter(|effect| is_sent(effect)).count();
+        usize::from(!takes_effect)..sent
+    }
+}
+
+/// What a node takes, if it may send several things then or take effect: and whether the latter.
+fn input_with_several_answers(at: NodeKey, way: Way, parcel: &Parcel) -> Option<(NodeInput, bool)> {
+    match (way, parcel) {
+        (Way::Down(_), Parcel::Down(message @ ControlDown::Link { .. })) => {
+            Some((NodeInput::Control(message.clone()), false))
+        }
+        (Way::Link(to), Parcel::Closed) => Some((NodeInput::Closed(to.link), false)),
+        (Way::Link(to), Parcel::Frame(frame)) => {
+            let envelope = match frame {
+                LinkFrame::Envelope(envelope) => envelope,
+                LinkFrame::Packet(packet) => &packet.segment.as_ref()?.1,
+            };
+            let takes_effect = matches!(envelope, Envelope::Request { to, .. } if *to == at);
+            let is_passed_down = matches!(envelope, Envelope::Wave { .. } | Envelope::Marker { .. });
+            (takes_effect || is_passed_down).then(|| (NodeInput::Envelope(to.link, envelope.clone()), takes_effect))
+        }
+        _ => None,
+    }
+}
