@@ -25,6 +25,7 @@ in_each_mode! {
     a_link_that_is_only_late_changes_nothing_but_time,
     a_node_is_killed_at_an_envelope_before_it_takes_effect_after_it_and_after_the_answer,
     a_node_that_is_paused_at_an_envelope_goes_on_with_it,
+    a_node_that_is_stopped_again_takes_nothing_of_what_has_waited,
     an_envelope_is_waited_for_in_the_next_life_of_a_node_that_is_not_there,
     faults_are_set_off_by_time_and_by_the_number_of_commands,
     a_node_is_paused_and_resumed_by_faults,
@@ -262,6 +263,20 @@ fn a_link_that_is_only_late_changes_nothing_but_time(mode: Mode) {
     }
     drop(late);
     says(&tree, &[("exec 3 x", "Ok:3: 2")]);
+}
+
+fn a_node_that_is_stopped_again_takes_nothing_of_what_has_waited(mode: Mode) {
+    let tree = chain(mode);
+    let paused = tree.inject(fault("(when: Envelope(kind: Request), what: Pause(3))")).expect("it is armed");
+    says(&tree, &[("pause 3", "Ok")]);
+    let tickets = tree.submit_lines(["exec 3 x 1", "exec 3 x 2"]).expect("they are taken");
+    says(&tree, &[("ping 2", "Ok: 1"), ("resume 3", "Ok")]);
+    for ticket in tickets {
+        assert_eq!(tree.wait(ticket).expect("a reply").answer.to_string(), "Error:3: Node is unavailable", "{mode}");
+    }
+    drop(paused);
+    comes_to(&tree, "ping 3", "Ok: 1");
+    says(&tree, &[("exec 3 y 1", "Ok:3")]);
 }
 
 fn an_envelope_is_waited_for_in_the_next_life_of_a_node_that_is_not_there(mode: Mode) {
