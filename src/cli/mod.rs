@@ -18,6 +18,7 @@ mod output;
 mod overseer;
 mod printer;
 mod program;
+mod replay;
 mod session;
 mod terminal;
 mod trace;
