@@ -40,6 +40,7 @@ pub mod modes;
 pub mod planted;
 mod random;
 mod ron_text;
+pub mod scenario;
 mod span;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -96,8 +96,8 @@ const RULES: [Rule; 10] = [
     Rule {
         name: "the oracle does not ask the system",
         finds: |source, _| if is_oracle(source) { containing(source, &["crate::"]) } else { Vec::new() },
-        wrong: &[("testing/oracle/x.rs", "use crate::topology::Topology;")],
-        right: &[("testing/oracle/x.rs", "use super::Commands;"), ("testing/runner.rs", "use crate::modes::Mode;")],
+        wrong: &[("scenario/oracle/x.rs", "use crate::topology::Topology;")],
+        right: &[("scenario/oracle/x.rs", "use super::Commands;"), ("scenario/runner.rs", "use crate::modes::Mode;")],
     },
     Rule {
         name: "no printing that panics",
@@ -168,7 +168,7 @@ fn is_in(source: &Source, room: &str) -> bool {
 }
 
 fn is_oracle(source: &Source) -> bool {
-    is_in(source, "testing/oracle/") && !source.path.contains("/tests")
+    is_in(source, "scenario/oracle/") && !source.path.contains("/tests")
 }
 
 /// Tests may panic, and so may what only tests use.

@@ -1,6 +1,6 @@
 //! How a system is configured: in code, or in a RON file.
 
-mod text;
+pub(crate) mod text;
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -152,6 +152,11 @@ impl Default for SystemConfig {
 }
 
 impl SystemConfig {
+    /// Lays over it what is read.
+    pub(crate) fn read_over<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        Given::deserialize(deserializer).map(|given| self.overlaid(given))
+    }
+
     fn overlaid(self, given: Given) -> Self {
         Self {
             topology: given.topology.unwrap_or(self.topology),

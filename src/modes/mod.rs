@@ -1,7 +1,7 @@
 //! HOW it travels and on what it runs: the facade [`NodeTree`], the same in every mode, and the modes behind it.
 
 mod builder;
-mod config;
+pub(crate) mod config;
 mod engine;
 mod entry;
 mod inject;

@@ -4,12 +4,10 @@
 
 pub mod fuzz;
 pub mod many;
-pub mod oracle;
-mod outside;
 pub mod raw;
-pub mod runner;
 pub mod script;
 pub mod shapes;
 pub mod transcript;
 
 pub use crate::planted;
+pub use crate::scenario::{self, oracle, runner};

@@ -85,13 +85,13 @@ impl SystemConfig {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let length = File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if length as u64 > MAX_BYTES { Err(io::Error::other("it is longer than 1 MiB")) } else { Ok(text) }
 }
 
-fn shown_at_its_place(text: &str, error: &SpannedError) -> ConfigError {
+pub(crate) fn shown_at_its_place(text: &str, error: &SpannedError) -> ConfigError {
     let (line, column, what) = at_its_place(error);
     let end = &error.span.end;
     let end = if end.line == line { end.col } else { column + 1 };

@@ -180,7 +180,7 @@ pub struct Summary {
 /// # Examples
 ///
 /// ```
-/// use nodetree::testing::oracle::*;
+/// use nodetree::scenario::oracle::*;
 ///
 /// let config = OracleConfig {
 ///     topology: Topology::Tree,
