@@ -20,6 +20,7 @@ mod printer;
 mod program;
 mod replay;
 mod session;
+mod simulate;
 mod terminal;
 mod trace;
 

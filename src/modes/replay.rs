@@ -11,7 +11,7 @@ use std::ops::RangeFrom;
 use std::time::Duration;
 
 use super::entry::Entry;
-use super::{Builder, Mode, NodeTree, Stuck, SystemConfig};
+use super::{Builder, Mode, NodeTree, Stuck, SystemConfig, nanos};
 use crate::actors::message::{Nanos, RequestPiece};
 use crate::actors::{Order, Outcome};
 use crate::command_sets::{CommandSet, CommandSetKind};
@@ -226,7 +226,7 @@ impl<'t, C: CommandSet> Again<'t, C> {
         if was_stopped_by.is_none_or(|(ticket, _)| self.tree.wait(ticket).is_err()) {
             let ahead = Duration::from_nanos(at_ns).saturating_sub(self.tree.now());
             if !ahead.is_zero() || recorded.iter().any(|(_, event)| !is_input(&event.what)) {
-                self.tree.advance(ahead)?;
+                self.tree.engine.advance(nanos(ahead))?;
             }
         }
         self.tree.replies.try_iter().for_each(drop);

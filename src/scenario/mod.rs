@@ -7,11 +7,13 @@
 //! A [`Scenario`] is written in RON and runs in every mode. The [`runner`] types its script and keeps what happened, the
 //! [`oracle`] compares it with the specification. Scenarios made by chance are in `nodetree::testing`.
 
+mod expected;
 pub mod oracle;
 mod outside;
 mod ron;
 pub mod runner;
 pub mod script;
+mod shrink;
 
 use std::fmt;
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::FaultPlan;
 use crate::modes::{Mode, SystemConfig};
 use script::Step;
+pub use shrink::{Shrunk, shrink};
 
 /// A system, what is typed, and what goes wrong.
 ///
@@ -45,7 +48,8 @@ use script::Step;
 pub struct Scenario {
     /// The system; in RON simulated, unless it says something else.
     pub system: SystemConfig,
-    /// What is typed. In RON a list of steps, or one text of several lines.
+    /// What is typed. In RON a list of steps, or one text of several lines. A line `#= REPLY` states the reply to the
+    /// command before it; `Ok: PID` stands for any pid.
     pub script: Vec<Step>,
     /// How fast it is typed.
     pub typing: Typing,
