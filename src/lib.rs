@@ -36,6 +36,8 @@ pub mod commands;
 mod error;
 pub mod faults;
 pub mod modes;
+#[cfg(not(feature = "testing"))]
+mod planted;
 #[cfg(feature = "testing")]
 pub mod planted;
 mod random;

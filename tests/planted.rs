@@ -2,15 +2,26 @@
 //!
 //! A planted bug is there for the whole process, so these tests have a program of their own, and take turns.
 
+#[cfg(target_os = "linux")]
+#[path = "planted/processes.rs"]
+mod processes;
+#[path = "common/sandbox.rs"]
+#[allow(dead_code, reason = "shared with tests of processes, which use all of it")]
+mod sandbox;
+
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
+use arbitrary::Unstructured;
+use nodetree::Dictionary;
 use nodetree::TopologyKind;
-use nodetree::actors::session::{Session, SessionConfig};
+use nodetree::faults::FaultPlan;
 use nodetree::planted::{Bug, plant};
+use nodetree::testing::fuzz::{Happening, check_happenings};
+use nodetree::testing::journey::{Journey, over_a_lossy_way, over_replaced_ways};
 use nodetree::testing::oracle::{Commands, Topology};
-use nodetree::testing::runner::{Setup, run};
+use nodetree::testing::runner::{Setup, builder, run};
 use nodetree::testing::script::{Script, Step, script};
 use nodetree::topology::model::{Operation, check_operations};
 use proptest::collection::vec;
@@ -30,6 +41,8 @@ struct Hunt<'h, T> {
     by: &'h str,
     steps: fn(&mut T) -> Steps<'_>,
     at_most: usize,
+    /// How often a smaller example is looked for; then its steps are left out one by one.
+    shrinks: u32,
     check: fn(&T) -> Result<(), String>,
 }
 
@@ -37,7 +50,8 @@ struct Hunt<'h, T> {
 enum Steps<'t> {
     Lines(&'t mut Vec<Step>),
     Operations(&'t mut Vec<Operation>),
-    Fates(&'t mut Vec<bool>),
+    Journey(&'t mut Journey),
+    Happenings(&'t mut Vec<Happening>),
 }
 
 impl Steps<'_> {
@@ -45,7 +59,8 @@ impl Steps<'_> {
         match self {
             Self::Lines(steps) => steps.len(),
             Self::Operations(steps) => steps.len(),
-            Self::Fates(steps) => steps.len(),
+            Self::Journey(journey) => journey.ops.len() + journey.fates.len(),
+            Self::Happenings(steps) => steps.len(),
         }
     }
 
@@ -53,7 +68,9 @@ impl Steps<'_> {
         match self {
             Self::Lines(steps) => drop(steps.remove(at)),
             Self::Operations(steps) => drop(steps.remove(at)),
-            Self::Fates(steps) => drop(steps.remove(at)),
+            Self::Journey(Journey { ops, .. }) if at < ops.len() => drop(ops.remove(at)),
+            Self::Journey(Journey { ops, fates, .. }) => drop(fates.remove(at - ops.len())),
+            Self::Happenings(steps) => drop(steps.remove(at)),
         }
     }
 }
@@ -63,7 +80,7 @@ impl<T: Debug + Clone> Hunt<'_, T> {
     fn is_successful_with(&self, values: impl Strategy<Value = T>) {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let (cases, found_after) = (Cell::new(0), Cell::new(None));
-        let result = runner().run(&values, |value| {
+        let result = runner(self.shrinks).run(&values, |value| {
             cases.set(cases.get() + 1);
             self.shows(&value).map_or(Ok(()), |what| {
                 found_after.set(found_after.get().or(Some(cases.get())));
@@ -109,8 +126,8 @@ impl<T: Debug + Clone> Hunt<'_, T> {
 }
 
 /// The same cases in every run of the tests.
-fn runner() -> TestRunner {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+fn runner(max_shrink_iters: u32) -> TestRunner {
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
 }
 
@@ -126,17 +143,25 @@ fn operations_of(operations: &mut Vec<Operation>) -> Steps<'_> {
     Steps::Operations(operations)
 }
 
-fn fates_of(fates: &mut Vec<bool>) -> Steps<'_> {
-    Steps::Fates(fates)
+fn journey_of(journey: &mut Journey) -> Steps<'_> {
+    Steps::Journey(journey)
+}
+
+fn happenings_of(happenings: &mut Vec<Happening>) -> Steps<'_> {
+    Steps::Happenings(happenings)
 }
 
 fn by_the_oracle(bug: Bug, at_most: usize) -> Hunt<'static, (u64, Script)> {
-    Hunt { bug, by: "the oracle", steps: lines, at_most, check: judged }
+    Hunt { bug, by: "the oracle", steps: lines, at_most, shrinks: 400, check: judged }
 }
 
 fn by_the_model<const KIND: usize>(bug: Bug, at_most: usize) -> Hunt<'static, Vec<Operation>> {
     let check = |operations: &Vec<Operation>| check_operations(KINDS[KIND], operations);
-    Hunt { bug, by: "the model of the topology", steps: operations_of, at_most, check }
+    Hunt { bug, by: "the model of the topology", steps: operations_of, at_most, shrinks: 4_000, check }
+}
+
+fn by_a_journey(bug: Bug, at_most: usize) -> Hunt<'static, Journey> {
+    Hunt { bug, by: "a journey between two ends", steps: journey_of, at_most, shrinks: 20_000, check: Journey::check }
 }
 
 const KINDS: [TopologyKind; 2] = [TopologyKind::Bst, TopologyKind::Balanced];
@@ -169,14 +194,35 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     vec(operation, 1..30)
 }
 
-#[test]
-fn pingall_without_descendants() {
-    by_the_oracle(Bug::PingallWithoutDescendants, 5).is_successful_with(any_script());
-}
+/// What random scripts show, and how many lines are enough for it.
+const SHOWN_BY_SCRIPTS: [(Bug, usize); 20] = [
+    (Bug::PingallWithoutDescendants, 5),
+    (Bug::ReplyTwice, 2),
+    (Bug::SubtreeNotMarkedDown, 5),
+    (Bug::NoticeTooEarly, 6),
+    (Bug::ReturnNotNoticed, 8),
+    (Bug::RelinkLosesChild, 4),
+    (Bug::FirstInFirstOutBroken, 5),
+    (Bug::AckTakenForDone, 2),
+    (Bug::WaveDeadlineNotShrunk, 5),
+    (Bug::RequestOnTheControlPlane, 4),
+    (Bug::PendingBelowTheDead, 6),
+    (Bug::SilenceForEver, 5),
+    (Bug::RetiredLinkUsed, 7),
+    (Bug::OldParentKept, 4),
+    (Bug::PlaceNotChanged, 6),
+    (Bug::DuplicateCreate, 3),
+    (Bug::ResumeForgotten, 4),
+    (Bug::BarrierIgnored, 2),
+    (Bug::ParkedForgotten, 2),
+    (Bug::SessionOutlivesItsNode, 5),
+];
 
 #[test]
-fn a_reply_that_comes_twice() {
-    by_the_oracle(Bug::ReplyTwice, 2).is_successful_with(any_script());
+fn what_random_scripts_show() {
+    for (bug, at_most) in SHOWN_BY_SCRIPTS {
+        by_the_oracle(bug, at_most).is_successful_with(any_script());
+    }
 }
 
 #[test]
@@ -191,47 +237,121 @@ fn a_balanced_tree_that_is_out_of_balance() {
     by_the_model::<BALANCED>(Bug::BalancedOffByTwo, 5).is_successful_with(operations());
 }
 
-/// Pushes a payload at one end for each step, over a way that brings it once or twice; what is taken at the other end
-/// must be what was pushed, in order and at most once.
-fn over_a_way_that_repeats(fates: &[bool]) -> Result<(), String> {
-    let config = SessionConfig { resend_after_ns: Some(200_000_000), ..SessionConfig::default() };
-    let (mut control, mut node) = (Session::<usize, ()>::new(config), Session::<(), usize>::new(config));
-    let mut taken = Vec::new();
-    for (number, &twice) in fates.iter().enumerate() {
-        let now = number as u64;
-        control.push(now, number, 1);
-        while let Some(packet) = control.transmit(now) {
-            for _ in 0..=usize::from(twice) {
-                node.receive(now, packet.clone());
-                taken.extend(std::iter::from_fn(|| node.take()).map(|delivered| delivered.payload));
-            }
-        }
-        while let Some(packet) = node.transmit(now) {
-            control.receive(now, packet);
-        }
-    }
-    let expected: Vec<usize> = (0..fates.len()).collect();
-    if taken == expected { Ok(()) } else { Err(format!("pushed {expected:?}, taken {taken:?}")) }
+/// What only a way that loses, or is replaced, shows, and how many operations and fates are enough for it. Simulated
+/// links do neither, so it is looked for between two ends of a session.
+const SHOWN_BY_JOURNEYS: [(Bug, usize); 5] = [
+    (Bug::AtMostOnceMissing, 2),
+    (Bug::AnswersKept, 1),
+    (Bug::GapBlocksForEver, 3),
+    (Bug::CreditNeverReturned, 1),
+    (Bug::TimerNotSetAgain, 6),
+];
+
+/// Few fates, in turn: an example with many does not shrink well.
+fn journeys() -> impl Strategy<Value = Journey> {
+    let with_few_fates = |mut journey: Journey| {
+        journey.fates.truncate(3);
+        journey
+    };
+    prop_oneof![over_a_lossy_way().prop_map(with_few_fates), over_replaced_ways()]
 }
 
-/// Simulated links repeat nothing, so the bug is looked for between two ends of a session.
 #[test]
-fn a_segment_that_is_delivered_twice() {
-    let bug = Bug::AtMostOnceMissing;
+fn what_hostile_ways_show() {
+    for (bug, at_most) in SHOWN_BY_JOURNEYS {
+        by_a_journey(bug, at_most).is_successful_with(journeys());
+    }
+}
+
+/// What a fuzzer's bytes make.
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let one = vec(any::<u8>(), 64).prop_filter_map("too few bytes", |bytes| Unstructured::new(&bytes).arbitrary().ok());
+    vec(one, 1..40)
+}
+
+/// Nobody sends such a thing by himself: an earlier life's requests end with their links.
+#[test]
+fn what_is_meant_for_an_earlier_life() {
     let hunt = Hunt {
-        bug,
-        by: "a way that repeats",
-        steps: fates_of,
+        bug: Bug::StaleIncarnationAccepted,
+        by: "whatever happens to a node",
+        steps: happenings_of,
         at_most: 1,
-        check: |fates| over_a_way_that_repeats(fates),
+        shrinks: 4_000,
+        check: |happenings| check_happenings(happenings),
     };
-    hunt.is_successful_with(vec(any::<bool>(), 0..20));
+    hunt.is_successful_with(happenings());
+}
+
+/// A script and what goes wrong meanwhile.
+#[derive(Clone, Debug)]
+struct Disturbed {
+    seed: u64,
+    script: Script,
+    plan: &'static str,
+}
+
+/// Nothing that goes wrong with links or clocks changes anything but time.
+fn nothing_but_time(disturbed: &Disturbed) -> Result<(), String> {
+    let Disturbed { seed, script, plan } = disturbed;
+    let (calm, stormy) = (replies(*seed, script, "[]")?, replies(*seed, script, plan)?);
+    match calm.iter().zip(&stormy).position(|(calm, stormy)| calm != stormy) {
+        Some(at) => Err(format!("{:?} is answered {:?} instead of {:?}", script.steps[at].text, stormy[at], calm[at])),
+        None => Ok(()),
+    }
+}
+
+/// The reply to each line; each is typed when the one before has been answered.
+fn replies(seed: u64, script: &Script, plan: &str) -> Result<Vec<String>, String> {
+    let setup = Setup::simulated(seed);
+    let plan: FaultPlan = plan.parse().map_err(|wrong| format!("{wrong}"))?;
+    let tree =
+        builder::<Dictionary>(&setup, script.topology).faults(plan).start().map_err(|error| error.to_string())?;
+    let reply = |step: &Step| tree.line(&step.text).map_err(|error| error.to_string());
+    script.steps.iter().map(reply).collect()
+}
+
+fn disturbed_lines(disturbed: &mut Disturbed) -> Steps<'_> {
+    Steps::Lines(&mut disturbed.script.steps)
+}
+
+fn disturbed_by(plan: &'static str) -> impl Strategy<Value = Disturbed> {
+    let line = prop_oneof![
+        4 => (0_i64..6, -1_i64..6).prop_map(|(id, parent)| format!("create {id} {parent}")),
+        4 => (0_i64..6, 0..9).prop_map(|(id, value)| format!("exec {id} x {value}")),
+        4 => (0_i64..6).prop_map(|id| format!("exec {id} x")),
+        2 => (0_i64..6).prop_map(|id| format!("ping {id}")),
+        2 => (0_i64..6).prop_map(|id| format!("remove {id}")),
+        2 => Just("pingall".to_owned()),
+    ];
+    let steps = vec(line.prop_map(|text| Step { text }), 1..30);
+    (any::<u64>(), select(Topology::ALL.to_vec()), steps).prop_map(move |(seed, topology, steps)| {
+        let script = Script { topology, commands: Commands::Dictionary, steps, one_write: false };
+        Disturbed { seed, script, plan }
+    })
+}
+
+fn by_what_is_disturbed(bug: Bug, at_most: usize) -> Hunt<'static, Disturbed> {
+    Hunt {
+        bug,
+        by: "what goes wrong with links and clocks",
+        steps: disturbed_lines,
+        at_most,
+        shrinks: 400,
+        check: nothing_but_time,
+    }
+}
+
+#[test]
+fn a_deadline_on_the_wall_clock() {
+    let skew = "[(what: Skew(node: 2, ahead: \"10s\")), (what: Skew(node: 3, ahead: \"1s\"))]";
+    by_what_is_disturbed(Bug::DeadlineOnTheWallClock, 3).is_successful_with(disturbed_by(skew));
 }
 
 /// No bug is left out.
 #[test]
 fn every_bug_is_looked_for() {
-    let text = include_str!("planted.rs");
+    let text = concat!(include_str!("planted.rs"), include_str!("planted/processes.rs"));
     for bug in Bug::ALL {
         assert!(text.contains(&format!("Bug::{bug:?}")), "{bug:?}");
     }

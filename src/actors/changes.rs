@@ -7,6 +7,7 @@ use super::control_node::ControlNode;
 use super::locks::Claim;
 use super::outcome::Outcome;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, TopologyKind};
 
 impl ControlNode {
@@ -127,7 +128,8 @@ impl ControlNode {
 
     fn unpark(&mut self, nodes: Vec<NodeId>) {
         for node in nodes {
-            self.unparked.extend(self.parked_below.remove(&node).into_iter().flatten());
+            let freed = self.parked_below.remove(&node).filter(|_| !is_planted(Bug::ParkedForgotten));
+            self.unparked.extend(freed.into_iter().flatten());
             let Some(parked) = self.parked.get_mut(&node) else { continue };
             // Whoever comes behind the next change of the node waits for that one.
             let next = self.locks.first_whole(node).unwrap_or(u64::MAX);
@@ -155,7 +157,7 @@ impl ControlNode {
 
     pub(super) fn start_barriers(&mut self) {
         while let Some((&op, _)) = self.barriers.first_key_value()
-            && self.locks.first().is_none_or(|change| change > op)
+            && (self.locks.first().is_none_or(|change| change > op) || is_planted(Bug::BarrierIgnored))
         {
             match self.barriers.remove(&op) {
                 Some(Order::PingAll) => self.start_wave(op),

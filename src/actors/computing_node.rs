@@ -10,6 +10,7 @@ use super::node_marker::Visit;
 use super::node_wave::Waves;
 use super::session::SessionConfig;
 use crate::command_sets::Executor;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{Hop, NodeId, Route, Slot};
 
 /// What happens to a node.
@@ -212,7 +213,8 @@ impl ComputingNode {
         let in_slot = |slot| move |link: &&LinkId| self.child_links.get(link).is_some_and(|child| child.slot == slot);
         let link = match route.next(self.key.id, to.id) {
             // What was meant for an earlier life of this id must not reach this one.
-            Hop::Here => return if to == self.key { Next::Here } else { Next::Nowhere },
+            Hop::Here if to == self.key || is_planted(Bug::StaleIncarnationAccepted) => return Next::Here,
+            Hop::Here => return Next::Nowhere,
             Hop::Child(id) => self.children.get(&id),
             Hop::Slot(slot) => self.children.values().find(in_slot(slot)),
             Hop::Only => self.children.values().next(),
@@ -225,10 +227,12 @@ impl ComputingNode {
             self.answer_wave(wave, Vec::new());
             return;
         }
-        if !self.waves.start(wave, now.saturating_add(budget_ns), self.children.keys().copied()) {
+        let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { 0 } else { now };
+        if !self.waves.start(wave, from_ns.saturating_add(budget_ns), self.children.keys().copied()) {
             return;
         }
-        let budget_ns = budget_ns.saturating_sub(step_ns);
+        let shrinks_by = if is_planted(Bug::WaveDeadlineNotShrunk) { 0 } else { step_ns };
+        let budget_ns = budget_ns.saturating_sub(shrinks_by);
         for &link in self.children.values() {
             self.effects.push(NodeEffect::Send(link, Envelope::Wave { wave, budget_ns, step_ns }));
         }
@@ -244,13 +248,16 @@ impl ComputingNode {
         match message {
             ControlDown::Link { link, role, active } => self.on_link(link, role, active),
             ControlDown::Switch { epoch, activate, retire, places } => {
-                for link in retire {
-                    self.forget_child(link);
+                if !is_planted(Bug::RetiredLinkUsed) {
+                    retire.into_iter().for_each(|link| drop(self.forget_child(link)));
                 }
                 for link in activate {
                     self.activate(link);
                 }
                 for (id, slot) in places {
+                    if is_planted(Bug::PlaceNotChanged) {
+                        break;
+                    }
                     if let Some(child) = self.children.get(&id).and_then(|link| self.child_links.get_mut(link)) {
                         child.slot = slot;
                     }
@@ -258,6 +265,10 @@ impl ComputingNode {
                 self.effects.push(NodeEffect::Control(ControlUp::Switched { epoch }));
             }
             ControlDown::Ask { epoch } => self.effects.push(NodeEffect::Control(ControlUp::Here { epoch })),
+            ControlDown::Drain { epoch, link, .. } if !self.open_links.contains_key(&link) => {
+                // It has ended meanwhile: nothing is on it.
+                self.effects.push(NodeEffect::Control(ControlUp::Drained { epoch }));
+            }
             ControlDown::Drain { epoch, link, through } => {
                 self.draining = Some((epoch, link));
                 self.effects.push(NodeEffect::Send(link, Envelope::Marker { epoch, through }));
@@ -273,6 +284,8 @@ impl ComputingNode {
                 self.next_beat = now + period_ns;
             }
             ControlDown::Stop => self.effects.push(NodeEffect::End),
+            // A node does not know of faults: it suffers them.
+            ControlDown::Fault { .. } | ControlDown::Heal { .. } => {}
         }
     }
 
@@ -307,6 +320,7 @@ impl ComputingNode {
 
     fn use_link(&mut self, link: LinkId, role: Role) {
         match role {
+            Role::Parent if self.parent.is_some() && is_planted(Bug::OldParentKept) => {}
             Role::Parent => self.parent = Some(link),
             Role::Child { key, slot } => {
                 if let Some(old) = self.children.insert(key.id, link) {

@@ -15,6 +15,7 @@ use super::registry::Registry;
 use super::relink::Relink;
 use super::watch::Watch;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Slot, Topology};
 
 /// Why the control node wants to look at something at a certain time.
@@ -255,7 +256,9 @@ impl ControlNode {
             self.run_deadlines();
             // In the order of input, whether they change the tree or want something of a node.
             let change = self.freed.first().copied();
-            if let Some(entry) = self.unparked.first_entry()
+            let last_first = is_planted(Bug::FirstInFirstOutBroken);
+            let unparked = &mut self.unparked;
+            if let Some(entry) = if last_first { unparked.last_entry() } else { unparked.first_entry() }
                 && change.is_none_or(|change| *entry.key() < change)
             {
                 let (op, order) = entry.remove_entry();

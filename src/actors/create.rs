@@ -10,6 +10,7 @@ use super::outcome::Outcome;
 use super::registry::{Entry, Life};
 use super::relink::Stage as RelinkStage;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Place};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl ControlNode {
     }
 
     fn judge_creation(&self, id: NodeId, parent: Option<NodeId>) -> Result<Place, Refusal> {
-        if id == CONTROL || self.registry.is_up(id) {
+        if id == CONTROL || (self.registry.is_up(id) && !is_planted(Bug::DuplicateCreate)) {
             return Err(Refusal::AlreadyExists);
         }
         let known = self.topology.contains(id);
@@ -223,6 +224,8 @@ impl ControlNode {
             self.topology.insert(id, &place);
         }
         let reported = self.registry.get(id).is_some_and(|entry| entry.reported);
+        let before = self.registry.get_mut(id).filter(|_| is_planted(Bug::SessionOutlivesItsNode));
+        let work = before.and_then(|entry| entry.work.take());
         self.registry.insert(Entry {
             key,
             pid,
@@ -231,7 +234,7 @@ impl ControlNode {
             uplink: link,
             last_sign: self.now,
             reported,
-            work: None,
+            work,
         });
         if stopped {
             self.registry.stopped.insert(id);

@@ -3,6 +3,7 @@
 use super::control_io::ControlEffect;
 use super::control_node::ControlNode;
 use super::message::{ControlUp, Envelope, LinkId, NodeKey, Side};
+use crate::planted::{Bug, is_planted};
 use crate::topology::CONTROL;
 
 impl ControlNode {
@@ -33,8 +34,14 @@ impl ControlNode {
             ControlUp::Switched { epoch } => self.on_switched(epoch, key.id),
             ControlUp::Drained { epoch } => self.on_drained(epoch, key.id),
             ControlUp::LinkFailed { link } => self.on_link_failed(link, Some(key.id), "a node had no room for it"),
+            ControlUp::Here { epoch }
+                if is_planted(Bug::RequestOnTheControlPlane) && self.pings.contains_key(&epoch) =>
+            {
+                self.end_ping(epoch, true);
+            }
             ControlUp::Here { epoch } => self.on_here(epoch, key.id),
-            ControlUp::Beat => {}
+            // Faults are the affair of the mode.
+            ControlUp::Beat | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => {}
         }
     }
 

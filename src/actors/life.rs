@@ -8,6 +8,7 @@ use super::message::{LinkId, MILLISECOND, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::{Life, Registry};
 use crate::commands::{ExecError, Refusal};
+use crate::planted::{Bug, is_planted};
 use crate::topology::NodeId;
 
 /// How long replies that were sent before a death may still be on their way when the death is known.
@@ -31,6 +32,9 @@ impl ControlNode {
             Strike::Resume if stopped => {
                 // Commands after it see what it did, so the books change now and not when it is confirmed.
                 self.goes_on(key);
+                if is_planted(Bug::ResumeForgotten) {
+                    return self.answer(op, Outcome::Done);
+                }
                 self.effects.push(ControlEffect::Resume(key));
             }
             Strike::Pause | Strike::Resume => return self.answer(op, Outcome::Done),
@@ -118,7 +122,9 @@ impl ControlNode {
         let mut dead = vec![id];
         // Whatever is below a dead node is dead already, except while nodes are being moved.
         let moving = !self.relinks.is_empty();
-        dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+        if !is_planted(Bug::SubtreeNotMarkedDown) {
+            dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+        }
         dead.retain(|&node| self.registry.is_up(node));
         let mut busy = Vec::new();
         for &node in &dead {
@@ -128,7 +134,8 @@ impl ControlNode {
                 entry.stopped = false;
                 let key = entry.key;
                 self.effects.push(ControlEffect::Kill(key));
-                busy.extend(self.registry.busy.contains(&node).then_some(key));
+                let fails = node == id || !is_planted(Bug::PendingBelowTheDead);
+                busy.extend((fails && self.registry.busy.contains(&node)).then_some(key));
             }
             self.fail_pings(node);
         }
@@ -207,7 +214,7 @@ impl ControlNode {
     /// own.
     pub(super) fn end_silence(&mut self, ids: &[NodeId]) {
         let Registry { silent, stopped, .. } = &mut self.registry;
-        if silent.is_empty() || ids.is_empty() {
+        if silent.is_empty() || ids.is_empty() || is_planted(Bug::SilenceForEver) {
             return;
         }
         let ids: BTreeSet<NodeId> = ids.iter().copied().collect();

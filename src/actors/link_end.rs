@@ -105,6 +105,11 @@ impl LinkEnd {
         self.0.as_mut()?.transmit(now).map(LinkFrame::Packet)
     }
 
+    /// How many bytes wait because the window is full.
+    pub fn queued_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |session| session.queued_bytes())
+    }
+
     /// When [`transmit`](Self::transmit) wants to be called again, if nothing happens before.
     pub fn deadline(&self) -> Option<Nanos> {
         self.0.as_ref()?.deadline()

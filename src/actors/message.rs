@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use super::envelope::{Envelope, command_of, epoch_of};
+use crate::faults::Fault;
 use crate::topology::{NodeId, Slot};
 
 /// A moment or a length of time on the mode's monotonic clock, in nanoseconds.
@@ -168,6 +169,19 @@ pub enum ControlDown {
     },
     /// End in order.
     Stop,
+    /// A fault of links, or of you, begins; or it is to be looked for when it waits for an envelope. For whoever runs the
+    /// node, not for the node.
+    Fault {
+        /// Its number.
+        number: u64,
+        /// The fault.
+        fault: Box<Fault>,
+    },
+    /// A fault is over, or not to be looked for any more. For whoever runs the node, too.
+    Heal {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl ControlDown {
@@ -181,6 +195,8 @@ impl ControlDown {
             Self::Unlink { .. } => "Unlink",
             Self::Beat { .. } => "Beat",
             Self::Stop => "Stop",
+            Self::Fault { .. } => "Fault",
+            Self::Heal { .. } => "Heal",
         }
     }
 }
@@ -215,6 +231,16 @@ pub enum ControlUp {
     },
     /// A sign of life.
     Beat,
+    /// Whoever runs the node has taken a `Fault` or a `Heal`.
+    FaultTaken {
+        /// The number of the fault.
+        number: u64,
+    },
+    /// A fault that waits for an envelope strikes the node now, or one that happens once has happened at its links.
+    Happened {
+        /// The number of the fault.
+        number: u64,
+    },
 }
 
 /// What a new node must know.

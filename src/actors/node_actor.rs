@@ -167,11 +167,15 @@ impl NodeActor {
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
         match self.gate.state() {
+            Gate::RUNNING if self.stash.is_empty() => self.take(mail, context),
             Gate::RUNNING => {
-                while let Some(earlier) = self.stash.pop_front() {
+                self.stash.push_back(mail);
+                // What it takes may stop it again.
+                while self.gate.state() == Gate::RUNNING
+                    && let Some(earlier) = self.stash.pop_front()
+                {
                     self.take(earlier, context);
                 }
-                self.take(mail, context);
             }
             Gate::STOPPED => self.stash.push_back(mail),
             _ => context.stop(),

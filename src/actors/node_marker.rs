@@ -40,7 +40,9 @@ impl ComputingNode {
     }
 
     fn end_of_visit(&mut self) {
-        if let Some(visit) = self.visit.take_if(|visit| visit.awaited.is_empty()) {
+        if let Some(visit) = self.visit.take_if(|visit| visit.awaited.is_empty())
+            && self.open_links.contains_key(&visit.back_to)
+        {
             let marker = Envelope::Marker { epoch: visit.epoch, through: true };
             self.effects.push(NodeEffect::Send(visit.back_to, marker));
         }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
-use super::message::{Envelope, LinkId, Nanos, NodeKey};
+use super::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey};
 use super::outcome::Outcome;
 use crate::commands::Refusal;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId, Route};
 
 pub(super) struct PendingPing {
@@ -37,6 +38,9 @@ impl ControlNode {
             work.pings.insert(op);
         }
         self.due(deadline, Due::Ping(op));
+        if is_planted(Bug::RequestOnTheControlPlane) {
+            return self.say(id, ControlDown::Ask { epoch: op });
+        }
         self.send_ping(key, op);
     }
 
@@ -62,7 +66,7 @@ impl ControlNode {
         }
     }
 
-    fn end_ping(&mut self, op: u64, available: bool) {
+    pub(super) fn end_ping(&mut self, op: u64, available: bool) {
         let Some(ping) = self.pings.remove(&op) else { return };
         self.not_due(ping.deadline, Due::Ping(op));
         if let Some(work) = self.work(ping.id) {
@@ -104,7 +108,8 @@ impl ControlNode {
             return self.end_wave(op);
         }
         let step_ns = timeout / (2 * self.topology.height().max(1) as u64);
-        let wave = Envelope::Wave { wave: op, budget_ns: timeout.saturating_sub(step_ns), step_ns };
+        let from_ns = if is_planted(Bug::DeadlineOnTheWallClock) { self.now } else { 0 };
+        let wave = Envelope::Wave { wave: op, budget_ns: from_ns + timeout.saturating_sub(step_ns), step_ns };
         for id in top {
             if let Some(entry) = self.registry.get(id) {
                 self.effects.push(ControlEffect::Send(entry.uplink, wave.clone()));
@@ -154,21 +159,11 @@ impl ControlNode {
         self.not_due(wave.deadline, Due::Wave(op));
         let mut down: BTreeSet<NodeId> = self.topology.ids().filter(|&id| !self.registry.is_up(id)).collect();
         for root in wave.awaited.into_iter().chain(wave.missing) {
-            if down.insert(root) && self.topology.contains(root) && !pingall_forgets_descendants() {
+            if down.insert(root) && self.topology.contains(root) && !is_planted(Bug::PingallWithoutDescendants) {
                 down.extend(self.topology.descendants(root));
             }
         }
         self.answer(op, Outcome::PingAll(down.into_iter().collect()));
         self.barrier_done();
     }
-}
-
-#[cfg(feature = "testing")]
-fn pingall_forgets_descendants() -> bool {
-    crate::planted::is_planted(crate::planted::Bug::PingallWithoutDescendants)
-}
-
-#[cfg(not(feature = "testing"))]
-fn pingall_forgets_descendants() -> bool {
-    false
 }

@@ -8,6 +8,7 @@ use super::message::{ControlDown, LinkId};
 use super::outcome::Outcome;
 use super::registry::Life;
 use super::relink::{Relink, Stage, Switch};
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
 
 impl ControlNode {
@@ -45,10 +46,12 @@ impl ControlNode {
             _ if early => 0,
             _ => 2,
         };
-        for link in &relink.links {
+        for (at, link) in relink.links.iter().enumerate() {
             let early = replacement.is_some_and(|replacement| link.upper != replacement && link.lower != replacement);
             let upper: &mut Switch = groups[group_of(link.upper, early)].entry(link.upper).or_default();
-            upper.activate.push(link.link);
+            if at == 0 || !is_planted(Bug::RelinkLosesChild) {
+                upper.activate.push(link.link);
+            }
             let lower: &mut Switch = groups[group_of(link.lower, early)].entry(link.lower).or_default();
             lower.activate.push(link.link);
         }

@@ -8,6 +8,7 @@ use super::message::{ControlDown, Nanos, NodeKey};
 use super::outcome::Outcome;
 use super::registry::Life;
 use crate::commands::Notice;
+use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
 
 /// A node is reported when nothing has come from it for so many periods.
@@ -35,7 +36,8 @@ pub(super) struct Watch {
 
 impl Watch {
     fn is_quiet(&self, for_ns: Nanos) -> bool {
-        for_ns >= self.period_ns * PERIODS_OF_QUIET
+        let periods = if is_planted(Bug::NoticeTooEarly) { PERIODS_OF_QUIET - 1 } else { PERIODS_OF_QUIET };
+        for_ns >= self.period_ns * periods
     }
 
     /// No excuse counts any more.
@@ -187,7 +189,8 @@ impl ControlNode {
         let heard = entry.last_sign.max(watch.since).min(above.heard);
         let (quiet, too_quiet) = (watch.is_quiet(now - heard), watch.is_too_quiet(now - heard));
         let excused = quiet && !too_quiet && (above.excused || watch.starved.contains(&id));
-        let is_news = if quiet { may_report && !excused } else { entry.life == Life::Up && !stopped };
+        let returns = entry.life == Life::Up && !stopped && !is_planted(Bug::ReturnNotNoticed);
+        let is_news = if quiet { may_report && !excused } else { returns };
         if quiet != entry.reported && is_news {
             entry.reported = quiet;
             let notice = if quiet { Notice::Unavailable { id } } else { Notice::Available { id } };

@@ -15,7 +15,7 @@ pub const VERSION: u8 = 1;
 pub const MAX_FRAME_BYTES: usize = 128 * 1024;
 
 /// The bytes of the length before a frame.
-const LENGTH_BYTES: usize = 4;
+pub(super) const LENGTH_BYTES: usize = 4;
 
 /// Why a frame was refused. The link it came over is not to be used any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

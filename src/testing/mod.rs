@@ -3,6 +3,7 @@
 //! Only with the feature `testing`.
 
 pub mod fuzz;
+pub mod journey;
 pub mod many;
 pub mod raw;
 pub mod script;

@@ -2,6 +2,7 @@ use std::ops::Bound;
 
 use super::place::side;
 use super::{CONTROL, Cycle, Link, Move, NodeId, Place, PlaceError, Slot, Topology, TopologyKind};
+use crate::planted::{Bug, is_planted};
 
 /// Where a node comes.
 impl Topology {
@@ -150,8 +151,7 @@ impl Topology {
 
     fn smaller_side(&self, at: NodeId) -> Slot {
         let (left, right) = (self.size_in(at, Slot::Left), self.size_in(at, Slot::Right));
-        #[cfg(feature = "testing")]
-        if left + right >= 3 && crate::planted::is_planted(crate::planted::Bug::BalancedOffByTwo) {
+        if left + right >= 3 && is_planted(Bug::BalancedOffByTwo) {
             return Slot::Left;
         }
         if left <= right { Slot::Left } else { Slot::Right }

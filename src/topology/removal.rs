@@ -1,4 +1,5 @@
 use super::{CONTROL, Move, NodeId, Slot, Topology, TopologyKind};
+use crate::planted::{Bug, is_planted};
 
 /// What happens when a node goes.
 impl Topology {
@@ -72,8 +73,7 @@ impl Topology {
 
     /// The in-order successor of a node whose right child is `right`.
     fn successor(&self, right: NodeId) -> NodeId {
-        #[cfg(feature = "testing")]
-        if crate::planted::is_planted(crate::planted::Bug::SearchTreeDelete) {
+        if is_planted(Bug::SearchTreeDelete) {
             let largest = self.outermost(right, Slot::Right);
             // The right child itself may hold a left one, for which it would leave no slot.
             if largest != right {

@@ -5,11 +5,13 @@ use std::fs;
 
 use bytes::{Bytes, BytesMut};
 use nodetree::NodeId;
+use nodetree::actors::LinkFrame;
 use nodetree::actors::message::{
     ControlDown, ControlUp, Envelope, LinkId, MESSAGE_BYTES, NodeKey, NodeSpec, ReplyPiece, RequestKind, RequestPiece,
     Role, SEGMENT_BYTES, Side,
 };
 use nodetree::actors::session::{Packet, SessionConfig};
+use nodetree::faults::{Direction, EnvelopeKind, Fault, FaultKind, Links, Moment, Trigger};
 use nodetree::modes::wire::{MAX_FRAME_BYTES, VERSION, codec, decode, encode};
 use nodetree::topology::{Route, Slot, SourceRoute};
 use serde::Serialize;
@@ -50,6 +52,12 @@ fn envelopes() -> Vec<Envelope> {
     ]
 }
 
+/// One of each kind, and a packet of a link that repeats.
+fn frames() -> Vec<LinkFrame> {
+    let packet = LinkFrame::Packet(packet(Some((0, Envelope::Greeting))));
+    envelopes().into_iter().map(LinkFrame::Envelope).chain([packet]).collect()
+}
+
 fn words_down() -> Vec<ControlDown> {
     let (epoch, link) = (65536, LinkId(12));
     vec![
@@ -66,6 +74,18 @@ fn words_down() -> Vec<ControlDown> {
         ControlDown::Unlink { links: vec![link] },
         ControlDown::Beat { period_ns: 10_000_000 },
         ControlDown::Stop,
+        ControlDown::Fault {
+            number: 2,
+            fault: Box::new(Fault::now(FaultKind::Cut { links: Links::Above(-7), direction: Direction::Up })),
+        },
+        ControlDown::Fault {
+            number: 3,
+            fault: Box::new(Fault {
+                when: Trigger::Envelope { kind: EnvelopeKind::Request, nth: 2, moment: Moment::Applied },
+                what: FaultKind::Kill(-7),
+            }),
+        },
+        ControlDown::Heal { number: 2 },
     ]
 }
 
@@ -78,6 +98,8 @@ fn words_up() -> Vec<ControlUp> {
         ControlUp::LinkFailed { link },
         ControlUp::Here { epoch },
         ControlUp::Beat,
+        ControlUp::FaultTaken { number: 2 },
+        ControlUp::Happened { number: 3 },
     ]
 }
 
@@ -96,7 +118,7 @@ fn the_examples_of_the_page_are_what_is_sent() {
     let all = [shown("", &spec).replace("::", "")].into_iter();
     let all = all.chain(words_down().into_iter().map(|it| shown("ControlDown", &it)));
     let all = all.chain(words_up().into_iter().map(|it| shown("ControlUp", &it)));
-    let all: Vec<String> = all.chain(envelopes().into_iter().map(|it| shown("Envelope", &it))).collect();
+    let all: Vec<String> = all.chain(frames().into_iter().map(|it| shown("LinkFrame", &it))).collect();
     let expected = format!("```wire\n{}\n```", all.join("\n"));
     assert!(page().contains(&expected), "the page should say:\n{expected}");
 }
@@ -187,16 +209,17 @@ fn the_page_says_which_way_each_envelope_travels() {
 /// Covers F28, F29, F30 where nothing but the codec is concerned.
 #[test]
 fn what_is_no_frame_is_refused() {
-    let whole: Vec<Vec<u8>> = envelopes().iter().map(|it| encode(it).expect("it is short")).collect();
+    let whole: Vec<Vec<u8>> = frames().iter().map(|it| encode(it).expect("it is short")).collect();
     for frame in &whole {
         for cut in 0..frame.len() {
-            assert!(decode::<Envelope>(&frame[..cut]).is_err(), "{cut} bytes of {frame:?}");
+            assert!(decode::<LinkFrame>(&frame[..cut]).is_err(), "{cut} bytes of {frame:?}");
         }
-        assert!(decode::<Envelope>(&[frame, &b"\0"[..]].concat()).is_err(), "one byte too many");
-        assert!(decode::<Envelope>(&[&[VERSION + 1], &frame[1..]].concat()).is_err(), "another version");
+        assert!(decode::<LinkFrame>(&[frame, &b"\0"[..]].concat()).is_err(), "one byte too many");
+        assert!(decode::<LinkFrame>(&[&[VERSION + 1], &frame[1..]].concat()).is_err(), "another version");
     }
-    assert!(decode::<Envelope>(&[VERSION, 10]).is_err(), "an unknown variant");
+    assert!(decode::<LinkFrame>(&[VERSION, 2]).is_err(), "an unknown variant");
+    assert!(decode::<LinkFrame>(&[VERSION, 0, 10]).is_err(), "an unknown envelope");
     // A list that claims to be long is not believed.
-    assert!(decode::<Envelope>(&[VERSION, 6, 1, 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
+    assert!(decode::<LinkFrame>(&[VERSION, 0, 6, 1, 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
     assert!(decode::<Vec<NodeId>>(&[VERSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
 }

@@ -31,7 +31,7 @@ const GARBAGE: [&[u8]; 12] = [
     b"\0\0\0\x02\x01\x63",
     b"\0\0\0\x01\x01",
     b"\0\0\0\x04\x01\0\0\0",
-    b"\0\0\0\x09\x01\x06\x01\xff\xff\xff\xff\xff\x0f\x02",
+    b"\0\0\0\x0a\x01\0\x06\x01\xff\xff\xff\xff\xff\x0f\x02",
     b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
 ];
 
@@ -44,6 +44,11 @@ struct Message(Vec<u8>);
 impl Message {
     fn new(variant: u8) -> Self {
         Self(vec![variant])
+    }
+
+    /// As it is over a link of the tree, which does not repeat.
+    fn envelope(variant: u8) -> Self {
+        Self(vec![0, variant])
     }
 
     fn u(mut self, mut number: u64) -> Self {
@@ -263,7 +268,7 @@ impl Rogue {
         };
         let mut hello = Parts(&hello);
         let build = hello.bytes();
-        let (_parent, _clock) = (hello.i(), hello.u());
+        let (_parent, _clock) = (hello.i(), hello.i());
         self.key = hello.key();
         let back = Message::default().bytes(&build);
         match (self.deed, self.detail) {
@@ -308,7 +313,7 @@ impl Rogue {
         }
         let parent = Link::new(end, number);
         if self.deed != 16 {
-            parent.send(&Message::new(0));
+            parent.send(&Message::envelope(0));
         }
         self.parent = Some(parent);
     }
@@ -316,6 +321,7 @@ impl Rogue {
     /// From the parent: what is for us is answered, the rest goes to our only child.
     fn on_word_from_above(&mut self, message: Vec<u8>) {
         let mut parts = Parts(&message);
+        assert_eq!(parts.byte(), 0, "the link repeats nothing");
         match parts.byte() {
             1 => {
                 parts.route();
@@ -327,17 +333,17 @@ impl Rogue {
                 parts.route();
                 let to = parts.key();
                 if to == self.key {
-                    return self.up(&Message::new(4).key(to).u(parts.u()));
+                    return self.up(&Message::envelope(4).key(to).u(parts.u()));
                 }
             }
-            5 if self.child.is_none() => return self.up(&Message::new(6).u(parts.u()).u(0).u(1)),
+            5 if self.child.is_none() => return self.up(&Message::envelope(6).u(parts.u()).u(0).u(1)),
             _ => {}
         }
         self.forward(1, message);
     }
 
     fn on_word_from_below(&mut self, message: Vec<u8>) {
-        match (message[0], &self.child) {
+        match (message[1], &self.child) {
             (0, Some(child)) => self.control.send(&Message::new(0).u(child.number)),
             _ => self.forward(0, message),
         }
@@ -364,7 +370,7 @@ impl Rogue {
 
     /// A reply up to whether it has a segment.
     fn packet(&self) -> Message {
-        Message::new(2).key(self.key).u(0).u(self.received).u(self.received + 1024).u(0).u(0)
+        Message::envelope(2).key(self.key).u(0).u(self.received).u(self.received + 1024).u(0).u(0)
     }
 
     fn up(&self, message: &Message) {
@@ -418,33 +424,33 @@ impl Rogue {
             for incarnation in 1..=8 {
                 let entry = Message::default().bytes(b"x").u(1).i(666);
                 let segment = |message: Message| message.u(1).u(0).u(1).u(0).u(0).u(1).bytes(&entry.0);
-                let request = Message::new(1).u(0).key((id, incarnation)).u(0).u(0).u(1024).u(0).u(0);
+                let request = Message::envelope(1).u(0).key((id, incarnation)).u(0).u(0).u(1024).u(0).u(0);
                 self.up(&match self.detail {
                     0 => segment(request),
-                    1 => Message::new(3).u(0).key((id, incarnation)).u(7),
-                    _ => Message::new(5).u(id as u64).u(u64::MAX).u(1),
+                    1 => Message::envelope(3).u(0).key((id, incarnation)).u(7),
+                    _ => Message::envelope(5).u(id as u64).u(u64::MAX).u(1),
                 });
             }
         }
     }
 
     fn speak_for_others(&self) {
-        self.up(&Message::new(0));
+        self.up(&Message::envelope(0));
         for number in 0..64 {
-            self.up(&Message::new(7).u(number << 16).u(number % 2));
-            self.up(&Message::new(7).u((number << 16) + number).u(number % 2));
-            self.up(&Message::new(6).u(number).u(0).u(1));
-            self.up(&Message::new(6).u(number).u(2).i(1).i(4).u(1));
+            self.up(&Message::envelope(7).u(number << 16).u(number % 2));
+            self.up(&Message::envelope(7).u((number << 16) + number).u(number % 2));
+            self.up(&Message::envelope(6).u(number).u(0).u(1));
+            self.up(&Message::envelope(6).u(number).u(2).i(1).i(4).u(1));
         }
         for id in [1, 2, 3, 4, -1, 99] {
             for incarnation in 0..8 {
                 let key = (id, incarnation);
-                self.up(&Message::new(9).key(key));
+                self.up(&Message::envelope(9).key(key));
                 for number in 0..64 {
-                    self.up(&Message::new(4).key(key).u(number));
-                    self.up(&Message::new(8).key(key).u(number));
+                    self.up(&Message::envelope(4).key(key).u(number));
+                    self.up(&Message::envelope(8).key(key).u(number));
                     for seq in 0..4 {
-                        let reply = Message::new(2).key(key).u(0).u(seq).u(4096).u(0).u(0);
+                        let reply = Message::envelope(2).key(key).u(0).u(seq).u(4096).u(0).u(0);
                         self.up(&reply.u(1).u(seq).u(number).u(1).u(0).u(1).bytes(b"forged").u(1));
                     }
                 }

@@ -1,6 +1,7 @@
 //! The receiving half: puts segments in order, each once, and decides when the peer is to be told.
 
 use super::{Delivered, SessionConfig};
+use crate::planted::{Bug, is_planted};
 use std::collections::VecDeque;
 
 /// Slots above which a buffer is given back when it has become empty.
@@ -164,12 +165,13 @@ impl<T> Receiver<T> {
 
     /// Saturates for a hostile base only: the number `u64::MAX` is never stored, so `taken` cannot overflow.
     fn credit(&self) -> u64 {
-        self.taken.saturating_add(u64::from(self.window))
+        let taken = if is_planted(Bug::CreditNeverReturned) { 0 } else { self.taken };
+        taken.saturating_add(u64::from(self.window))
     }
 
     #[cfg(feature = "testing")]
     fn deliver_again(&mut self, seq: u64, payload: T) {
-        if crate::planted::is_planted(crate::planted::Bug::AtMostOnceMissing) {
+        if is_planted(Bug::AtMostOnceMissing) {
             self.again = Some(Box::new((seq, payload)));
         }
     }

@@ -3,6 +3,7 @@
 use super::SessionConfig;
 use super::receiver::KEPT_CAPACITY;
 use super::timer::Timer;
+use crate::planted::{Bug, is_planted};
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
@@ -113,14 +114,17 @@ impl<T: Clone> Sender<T> {
     /// The next segment to go out: a repeat that is due, else a new one if it is allowed.
     pub(super) fn next_segment(&mut self, now: u64, window: u32) -> Option<Sent<T>> {
         self.check_timer(now);
-        let sent = if self.repeat < self.fresh {
+        let again = self.repeat < self.fresh;
+        let sent = if again {
             self.send_again()
         } else if self.may_send(window) {
             self.send_fresh(now, window)
         } else {
             return None;
         };
-        self.arm(now);
+        if !(again && is_planted(Bug::TimerNotSetAgain)) {
+            self.arm(now);
+        }
         Some(sent)
     }
 
@@ -229,6 +233,9 @@ impl<T: Clone> Sender<T> {
                 self.way_bytes -= entry.bytes;
             } else {
                 self.queued_bytes -= entry.bytes as usize;
+            }
+            if is_planted(Bug::AnswersKept) {
+                std::mem::forget(entry.payload.clone());
             }
             last = Some(entry);
         }

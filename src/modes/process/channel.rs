@@ -19,6 +19,7 @@ use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
 use super::outbox::{Outbox, Outgoing, write};
 use crate::modes::wire::{codec, decode};
+use crate::planted::{Bug, is_planted};
 
 /// So much is read at once to begin with: no more than a quiet node needs, which pays for every page of it.
 const FIRST_READ_BYTES: usize = 4 * 1024;
@@ -42,7 +43,8 @@ thread_local! {
 
 /// Two ends of a link; both are closed when a program is started, and neither blocks.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let is_inherited = is_planted(Bug::CloseOnExecMissing);
+    let flags = SocketFlags::NONBLOCK | if is_inherited { SocketFlags::empty() } else { SocketFlags::CLOEXEC };
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 

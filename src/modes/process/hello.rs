@@ -16,8 +16,11 @@ pub(super) struct Hello {
     /// The process that is the control node.
     pub(super) parent: i32,
     /// When the system's clock showed 0, on the machine's monotonic clock: all processes of a system read the same time.
-    pub(super) clock_began_ns: u64,
+    /// Earlier for a node whose clock is ahead.
+    pub(super) clock_began_ns: i64,
     pub(super) spec: NodeSpec,
+    /// From what the chance of faults is drawn.
+    pub(super) seed: u64,
 }
 
 /// From the node.

@@ -1,17 +1,21 @@
 //! The process mode: every node is a process, every link a socket between two of them.
 //!
 //! Flat in the operating system: all nodes are children of the control node's process, which makes the links and
-//! hands their ends out over the control links. `docs/wire.md` is what travels over them. A rule in the peer that turns
-//! a fault plan into verdicts is left for later.
+//! hands their ends out over the control links. `docs/wire.md` is what travels over them. Faults of links are done by the
+//! process that sends, faults of a node by its own process, and what signals do by signals.
 
 mod channel;
-#[cfg(feature = "testing")]
 mod fail_point;
 mod hello;
+mod line;
+mod link_faults;
 mod node;
+mod node_faults;
 mod outbox;
 mod peer;
+mod plan;
 mod processes;
+mod signals;
 mod spawner;
 
 use std::cell::{Cell, RefCell};
@@ -19,7 +23,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use actix::Actor;
@@ -28,15 +32,15 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::engine::Parts;
 use super::real_time::{Begun, RealTime, Wheel};
-use crate::actors::ControlInput;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec};
 use crate::actors::{Address, ControlActor, ControlMail, ControlNode, Fabric, Submissions};
 use crate::error::StartError;
 use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
-use crate::trace::What;
 use hello::build;
+use link_faults::LinkFaults;
 pub use node::{node_id, serve_if_built_in_node, serve_if_node};
+use plan::Plan;
 use processes::{Processes, Timer};
 use spawner::{Program, Spawner};
 
@@ -78,7 +82,7 @@ fn raise_descriptor_limit() {
 }
 
 fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
-    let Parts { config, make_executor: _, sink, submissions, trace, awake, seed: _, shared: _ } = parts;
+    let Parts { config, make_executor: _, sink, submissions, trace, awake, seed, shared: _ } = parts;
     let build = build(program.command_set);
     let secret = draw_secret()?;
     let (events, mut happened) = unbounded_channel();
@@ -92,6 +96,7 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
         control: RefCell::default(),
         nodes: RefCell::default(),
         lives: Cell::new(0),
+        plan: Plan::new(seed, own_link_faults(seed, this)),
         own_links: RefCell::default(),
         this: this.clone(),
     });
@@ -104,10 +109,21 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
     let told = Rc::clone(&processes);
     actix_rt::spawn(async move {
         while let Some(event) = happened.recv().await {
+            told.hear_out(&event).await;
             told.on_event(event);
         }
     });
     Ok((control, Box::new(move || processes.shut_down())))
+}
+
+/// The faults of the control node's own links.
+fn own_link_faults(seed: u64, processes: &Weak<Processes>) -> LinkFaults {
+    let processes = Weak::clone(processes);
+    LinkFaults::new(seed, move |number| {
+        if let Some(processes) = processes.upgrade() {
+            processes.frame_was_damaged(number);
+        }
+    })
 }
 
 /// A number that nobody can guess.
@@ -129,7 +145,7 @@ impl Fabric for ProcessFabric {
         if at > self.0.wheel.now() {
             self.0.wheel.add(at, Timer::Wake);
         } else {
-            self.0.tell(ControlMail::Wake);
+            self.0.mail(ControlMail::Wake);
         }
     }
 
@@ -171,17 +187,15 @@ impl Fabric for ProcessFabric {
     }
 
     fn begin_fault(&mut self, number: u64, kind: &FaultKind) {
-        self.0.trace.add(self.0.wheel.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
-        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
+        self.0.begin_fault(number, kind);
     }
 
-    fn watch_for_fault(&mut self, number: u64, _: &Fault, _: Option<NodeKey>) {
-        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
+    fn watch_for_fault(&mut self, number: u64, fault: &Fault, life: Option<NodeKey>) {
+        self.0.watch_for_fault(number, fault, life);
     }
 
     fn end_fault(&mut self, number: u64) {
-        self.0.trace.add(self.0.wheel.now(), || What::Healed { number });
-        self.0.tell(ControlMail::Input(ControlInput::FaultTaken(number)));
+        self.0.end_fault(number);
     }
 
     fn delivered(&self, link: LinkId, envelope: &Envelope) {

@@ -15,19 +15,22 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, open};
+use super::fail_point::FailPoints;
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
+use super::line::{Line, Sending};
+use super::link_faults::LinkFaults;
+use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
-use super::peer::{Peer, WayUp, deliver};
-#[cfg(feature = "testing")]
-use crate::actors::NodeInput;
+use super::peer::{Peer, Reading, WayUp, deliver};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
-use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeMail};
+use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
+use crate::faults::{Direction, Moment};
 use crate::modes::real_time::Wheel;
 use crate::topology::NodeId;
 
 /// What a node was told last is written within this time after its end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// By how many thousandths of the memory the kernel is to think a node larger than it is, and the most it can think so.
 const LIKELIER_BY: i32 = 100;
@@ -141,29 +144,32 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     if is_orphan || hello.build != build {
         return Ok(NOT_A_NODE);
     }
-    #[cfg(feature = "testing")]
-    let fail_points = super::fail_point::FailPoints::of(hello.spec.key.id).map_err(io::Error::other)?;
+    let key = hello.spec.key;
+    let points = fail_points(key.id)?;
     let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
     let control: Recipient<FromNode> = Peer::start(outgoing).recipient();
-    let age = Duration::from_nanos(machine_clock_ns().saturating_sub(hello.clock_began_ns));
-    let wheel = Rc::new(Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now)));
+    let wheel = Rc::new(wheel(hello.clock_began_ns));
+    let teller = control.clone();
+    let happened = move |number| teller.do_send(FromNode { from: key, message: ControlUp::Happened { number } });
+    let faults = NodeFaults::new(Rc::new(LinkFaults::new(hello.seed, happened)), points);
+    let gate = Gate::default();
     tracing::debug!(build, "serving");
-    let host = Rc::new_cyclic(|_this| Host {
-        key: hello.spec.key,
+    let host = Rc::new_cyclic(|this| Host {
+        key,
         wheel: Rc::clone(&wheel),
         control: RefCell::new(Some(control.clone())),
         node: RefCell::default(),
         way_up: Rc::default(),
         readers: RefCell::default(),
+        lines: RefCell::default(),
         outboxes,
         has_ended: Cell::new(false),
-        #[cfg(feature = "testing")]
-        fail_points,
-        #[cfg(feature = "testing")]
-        this: Weak::clone(_this),
+        faults,
+        gate: gate.clone(),
+        this: Weak::clone(this),
     });
     let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
-    let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, Gate::default()).start();
+    let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, gate).start();
     *host.node.borrow_mut() = Some(node.clone());
     actix_rt::spawn(async move {
         wheel.turn(|()| node.try_send(NodeMail::Wake).is_ok()).await;
@@ -172,8 +178,25 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     Ok(i32::from(HAS_PANICKED.load(Ordering::Acquire)) * PANICKED)
 }
 
+/// The wheel of a node whose clock showed 0 then, on the machine's clock.
+fn wheel(clock_began_ns: i64) -> Wheel<()> {
+    let age = i128::from(machine_clock_ns()) - i128::from(clock_began_ns);
+    let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+    Wheel::new(Instant::now().checked_sub(age).unwrap_or_else(Instant::now))
+}
+
+#[cfg(feature = "testing")]
+fn fail_points(node: NodeId) -> io::Result<FailPoints> {
+    FailPoints::of(node).map_err(io::Error::other)
+}
+
+#[cfg(not(feature = "testing"))]
+fn fail_points(_: NodeId) -> io::Result<FailPoints> {
+    Ok(FailPoints::default())
+}
+
 /// What the process does for its one node.
-struct Host {
+pub(super) struct Host {
     key: NodeKey,
     wheel: Rc<Wheel<()>>,
     /// Until the node ends: its outbox is watched then.
@@ -181,12 +204,13 @@ struct Host {
     node: RefCell<Option<Addr<NodeActor>>>,
     way_up: Rc<WayUp>,
     readers: RefCell<BTreeMap<End, AbortHandle>>,
+    lines: RefCell<Vec<Weak<Line>>>,
     outboxes: RefCell<Vec<Weak<Outbox>>>,
     has_ended: Cell<bool>,
-    #[cfg(feature = "testing")]
-    fail_points: super::fail_point::FailPoints,
-    #[cfg(feature = "testing")]
-    this: Weak<Self>,
+    pub(super) faults: NodeFaults,
+    /// The node takes nothing while it is stopped.
+    pub(super) gate: Gate,
+    pub(super) this: Weak<Self>,
 }
 
 impl Host {
@@ -195,7 +219,7 @@ impl Host {
         while let Some(message) = incoming.next::<ControlDown>().await {
             tracing::debug!(?message, "told");
             let ControlDown::Link { link, role, .. } = message else {
-                self.tell(NodeMail::Control(message, None));
+                self.obey_words(message);
                 continue;
             };
             let end = incoming.descriptor().ok_or_else(|| io::Error::other("no descriptor has come with it"));
@@ -206,21 +230,40 @@ impl Host {
         }
     }
 
+    fn obey_words(&self, message: ControlDown) {
+        match message {
+            // The node does not know of faults.
+            ControlDown::Fault { number, fault } => self.begin_fault(number, &fault),
+            ControlDown::Heal { number } => self.end_fault(number),
+            message => self.tell(NodeMail::Control(message, None)),
+        }
+    }
+
     fn link(&self, link: LinkId, role: Role, message: ControlDown, end: OwnedFd) -> io::Result<()> {
-        let side = if role == Role::Parent { Side::Lower } else { Side::Upper };
+        let (side, below, way) = match role {
+            Role::Parent => (Side::Lower, self.key.id, Direction::Up),
+            Role::Child { key, .. } => (Side::Upper, key.id, Direction::Down),
+        };
         let to = End { link, side };
         let (outgoing, incoming) = open(end)?;
         let mut outboxes = self.outboxes.borrow_mut();
         outboxes.retain(|outbox| outbox.strong_count() > 0);
         outboxes.push(Rc::downgrade(outgoing.outbox()));
+        drop(outboxes);
+        let line = Line::new(outgoing, below, way, Rc::clone(&self.faults.links));
         if side == Side::Lower {
-            self.way_up.lead_through(outgoing.outbox());
+            self.way_up.lead_through(&line);
         }
-        let address = Peer::start(outgoing).recipient();
+        let mut lines = self.lines.borrow_mut();
+        lines.retain(|line| line.strong_count() > 0);
+        lines.push(Rc::downgrade(&line));
+        drop(lines);
+        let address = Peer::start(Sending(Rc::clone(&line))).recipient();
         let node = self.node.borrow().clone();
         if let Some(node) = node {
             node.do_send(NodeMail::Control(message, Some(address.into())));
-            let reader = tokio::task::spawn_local(deliver(incoming, to, node.recipient(), Rc::clone(&self.way_up)));
+            let (reader, way_up) = (node.recipient(), Rc::clone(&self.way_up));
+            let reader = tokio::task::spawn_local(deliver(Reading { incoming, to, reader, line, way_up }));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
             actix_rt::spawn(async move {
                 // A reader that panics is a bug of ours. The node must not go on deaf.
@@ -232,27 +275,27 @@ impl Host {
         Ok(())
     }
 
-    fn report(&self, message: ControlUp) {
+    pub(super) fn report(&self, message: ControlUp) {
         if let Some(control) = &*self.control.borrow() {
             control.do_send(FromNode { from: self.key, message });
         }
     }
 
-    fn tell(&self, mail: NodeMail) {
+    pub(super) fn tell(&self, mail: NodeMail) {
         if let Some(node) = &*self.node.borrow() {
             node.do_send(mail);
         }
     }
 
     /// Waits until nothing that was sent is left in this process.
-    #[cfg(feature = "testing")]
-    async fn all_is_written(&self) {
+    pub(super) async fn all_is_written(&self) {
         // What was sent is put into the outboxes by actors, in this turn or the next.
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
         let has_left = |outbox: &Weak<Outbox>| outbox.upgrade().is_none_or(|outbox| outbox.is_empty());
-        while !self.outboxes.borrow().iter().all(has_left) {
+        let holds_nothing = |line: &Weak<Line>| line.upgrade().is_none_or(|line| line.is_empty());
+        while !(self.outboxes.borrow().iter().all(has_left) && self.lines.borrow().iter().all(holds_nothing)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -289,23 +332,17 @@ impl NodeHost for Host {
         });
     }
 
-    #[cfg(feature = "testing")]
     fn before(&self, _: NodeKey, input: &NodeInput) -> bool {
-        self.fail_points.before(input);
-        true
+        self.faults.points.count(input);
+        self.may_go_on(Moment::Before) && self.is_in_time()
     }
 
-    #[cfg(feature = "testing")]
+    fn applied(&self, _: NodeKey) -> bool {
+        self.may_go_on(Moment::Applied)
+    }
+
     fn after(&self, _: NodeKey) {
-        let later = self.fail_points.after();
-        if !later.is_empty()
-            && let Some(host) = self.this.upgrade()
-        {
-            actix_rt::spawn(async move {
-                host.all_is_written().await;
-                later.into_iter().for_each(super::fail_point::Action::perform);
-            });
-        }
+        self.may_go_on(Moment::Answered);
     }
 
     /// The process ends when what the node has sent is written.

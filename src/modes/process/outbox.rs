@@ -15,16 +15,16 @@ use tokio::net::unix::pipe::Sender;
 use tokio::sync::Notify;
 
 use super::channel::Socket;
-use crate::modes::wire::{MAX_FRAME_BYTES, append};
+use crate::modes::wire::{LENGTH_BYTES, MAX_FRAME_BYTES, append};
 
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
-const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
+pub(super) const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
 
 /// What a buffer that is empty may keep.
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// So much may wait to be written before [`Outbox::has_room`] says no.
-const ROOM_BYTES: usize = 256 * 1024;
+pub(super) const ROOM_BYTES: usize = 256 * 1024;
 
 /// When there is no descriptor left to wait with, a full socket is tried again after this time.
 const TRIED_AGAIN: Duration = Duration::from_millis(5);
@@ -56,6 +56,15 @@ impl Outgoing {
     /// Sends a frame with the next [`flush`](Self::flush).
     pub(super) fn put(&self, message: &impl Serialize) {
         self.0.add(message, None);
+    }
+
+    /// Sends a frame that is damaged, so that nobody can read it.
+    pub(super) fn put_damaged(&self, message: &impl Serialize) {
+        let outbox = &*self.0;
+        let at = outbox.bytes.borrow().len();
+        outbox.add(message, None);
+        // The length is whole, or the reader would wait for the rest.
+        outbox.bytes.borrow_mut().iter_mut().skip(at + LENGTH_BYTES).for_each(|byte| *byte = !*byte);
     }
 
     /// Writes what waits, as far as there is room; the rest is written when there is.
@@ -135,7 +144,6 @@ impl Outbox {
     }
 
     /// Whether nothing waits to be written.
-    #[cfg(feature = "testing")]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting() == 0
     }
@@ -147,8 +155,13 @@ impl Outbox {
         }
     }
 
+    /// How much has come from the other end and was not read.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        rustix::io::ioctl_fionread(&*self.socket).unwrap_or(0)
+    }
+
     /// Nothing is written any more, and the link ends.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         self.broken.set(true);
         self.bytes.take();
         self.gone.set(0);

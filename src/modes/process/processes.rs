@@ -1,7 +1,7 @@
 //! What the control node's process knows of the processes of nodes, and does to them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -12,11 +12,14 @@ use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, open, pair};
 use super::hello::{Hello, HelloBack, machine_clock_ns};
+use super::line::{Line, Sending};
 use super::outbox::Outgoing;
-use super::peer::{Peer, deliver};
+use super::peer::{Peer, Reading, deliver};
+use super::plan::Plan;
 use super::spawner::{Event, Family, Spawner, describe, state};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{Address, ControlActor, ControlInput, ControlMail, End, FromNode};
+use crate::faults::Direction;
 use crate::modes::real_time::{TimerKey, Wheel};
 use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
@@ -24,13 +27,12 @@ use crate::trace::{Trace, What};
 /// A program that was started answers within this time, or it is none of ours.
 const HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;
 
-/// A signal that shows no effect for so long (somebody else may have sent the contrary) is looked after.
-const SIGNAL_WITHIN: Nanos = 100 * MILLISECOND;
-
 pub(super) enum Timer {
     Wake,
     HelloDue(NodeKey),
     SignalDue(NodeKey),
+    /// Those who were told of a fault have had time to take it.
+    TakenDue(u64),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,7 @@ enum Stage {
 
 /// What the control node's process knows of a node's process.
 pub(super) struct Node {
-    pid: Option<Pid>,
+    pub(super) pid: Option<Pid>,
     /// Which life of all, for the trace: incarnations are secret.
     life: u64,
     /// When its program is given up, if it has not answered.
@@ -58,9 +60,15 @@ pub(super) struct Node {
     is_unheard: bool,
     /// Signals to stop and to continue it, the first of them sent: a second one at once could undo the first
     /// before the kernel shows it.
-    signals: VecDeque<Signal>,
+    pub(super) signals: VecDeque<Signal>,
     pub(super) outgoing: Outgoing,
     reader: AbortHandle,
+}
+
+impl Node {
+    pub(super) fn is_up(&self) -> bool {
+        self.stage == Stage::Up
+    }
 }
 
 impl Drop for Node {
@@ -77,23 +85,24 @@ pub(super) struct Processes {
     pub(super) family: Arc<Family>,
     pub(super) spawner: RefCell<Option<Spawner>>,
     pub(super) control: RefCell<Option<Addr<ControlActor>>>,
-    pub(super) nodes: RefCell<HashMap<NodeKey, Node>>,
+    pub(super) nodes: RefCell<BTreeMap<NodeKey, Node>>,
     /// How many nodes were started.
     pub(super) lives: Cell<u64>,
+    pub(super) plan: Plan,
     /// The readers of the links to top-level nodes.
     pub(super) own_links: RefCell<HashMap<LinkId, AbortHandle>>,
     pub(super) this: Weak<Self>,
 }
 
 impl Processes {
-    pub(super) fn tell(&self, mail: ControlMail) {
+    pub(super) fn mail(&self, mail: ControlMail) {
         if let Some(control) = &*self.control.borrow() {
             control.do_send(mail);
         }
     }
 
-    fn input(&self, input: ControlInput) {
-        self.tell(ControlMail::Input(input));
+    pub(super) fn input(&self, input: ControlInput) {
+        self.mail(ControlMail::Input(input));
     }
 
     /// Ends everything; when it returns, no process is left.
@@ -117,9 +126,11 @@ impl Processes {
         let key = spec.key;
         let (here, there) = pair()?;
         let (outgoing, incoming) = open(here)?;
-        let clock_began_ns = machine_clock_ns() - self.wheel.now();
-        let parent = getpid().as_raw_pid();
-        outgoing.send(&Hello { build: self.build.clone(), parent, clock_began_ns, spec });
+        let (ahead, faults) = self.plan.born(key);
+        let clock_began_ns = machine_clock_ns().cast_signed() - self.wheel.now().saturating_add(ahead).cast_signed();
+        let (build, parent, seed) = (self.build.clone(), getpid().as_raw_pid(), self.plan.seed);
+        outgoing.send(&Hello { build, parent, clock_began_ns, spec, seed });
+        faults.iter().for_each(|fault| outgoing.send(fault));
         let reader = tokio::task::spawn_local(listen(self.this.clone(), key, incoming)).abort_handle();
         let hello_due = self.wheel.add(self.wheel.now() + HELLO_WITHIN, Timer::HelloDue(key));
         let node = Node {
@@ -203,6 +214,7 @@ impl Processes {
 
     fn on_ended(&self, key: NodeKey, status: WaitStatus) {
         let Some(node) = self.nodes.borrow_mut().remove(&key) else { return };
+        self.nobody_waits_for(key);
         match node.stage {
             Stage::Starting if !node.is_doomed => {
                 let how = describe(status);
@@ -238,23 +250,6 @@ impl Processes {
         }
     }
 
-    /// Sends a signal when those before it have shown their effect.
-    pub(super) fn send_signal(&self, key: NodeKey, signal: Signal) {
-        if let Some(node) = self.nodes.borrow_mut().get_mut(&key) {
-            node.signals.push_back(signal);
-            if node.signals.len() == 1 {
-                self.send_first_signal(key, node);
-            }
-        }
-    }
-
-    fn send_first_signal(&self, key: NodeKey, node: &Node) {
-        if let (Some(pid), Some(&signal)) = (node.pid, node.signals.front()) {
-            self.family.signal(pid, signal);
-            self.wheel.add(self.wheel.now() + SIGNAL_WITHIN, Timer::SignalDue(key));
-        }
-    }
-
     pub(super) fn examine(&self, key: NodeKey) {
         let pid = self.nodes.borrow().get(&key).and_then(|node| node.pid);
         let state = pid.and_then(state);
@@ -262,42 +257,9 @@ impl Processes {
         self.input(ControlInput::Examined(key, state == Some('R')));
     }
 
-    /// It was stopped, or goes on, by us or by somebody else.
-    fn on_signal(&self, key: NodeKey, signal: Signal) {
-        if let Some(node) = self.nodes.borrow_mut().get_mut(&key)
-            && node.signals.front() == Some(&signal)
-        {
-            node.signals.pop_front();
-            self.send_first_signal(key, node);
-        }
-        let node = key.id;
-        if signal == Signal::STOP {
-            tracing::info!(node, "a node is stopped");
-            self.trace.add(self.wheel.now(), || What::Stopped { node });
-            self.input(ControlInput::Stopped(key));
-        } else {
-            tracing::info!(node, "a node goes on");
-            self.trace.add(self.wheel.now(), || What::Continued { node });
-            self.input(ControlInput::Continued(key));
-        }
-    }
-
-    /// No effect was reported: it was so already, or somebody has undone it.
-    fn look_after_signal(&self, key: NodeKey) {
-        let nodes = self.nodes.borrow();
-        let Some(node) = nodes.get(&key) else { return };
-        let (Some(pid), Some(&signal)) = (node.pid, node.signals.front()) else { return };
-        if matches!(state(pid), Some('T' | 't')) == (signal == Signal::STOP) {
-            drop(nodes);
-            self.on_signal(key, signal);
-        } else {
-            self.send_first_signal(key, node);
-        }
-    }
-
     pub(super) fn on_timer(&self, timer: Timer) -> bool {
         match timer {
-            Timer::Wake => self.tell(ControlMail::Wake),
+            Timer::Wake => self.mail(ControlMail::Wake),
             Timer::HelloDue(key) => {
                 let is_late = |node: &Node| node.stage == Stage::Starting;
                 if self.nodes.borrow().get(&key).is_some_and(is_late) {
@@ -305,6 +267,7 @@ impl Processes {
                 }
             }
             Timer::SignalDue(key) => self.look_after_signal(key),
+            Timer::TakenDue(ticket) => self.fault_should_be_taken(ticket),
         }
         true
     }
@@ -344,10 +307,13 @@ impl Processes {
         }
         let (outgoing, incoming) = open(up)?;
         let Some(control) = self.control.borrow().clone() else { return Ok(None) };
-        let to = End { link, side: Side::Upper };
-        let reader = tokio::task::spawn_local(deliver(incoming, to, control.recipient(), Rc::default()));
+        let line = Line::new(outgoing, lower.id, Direction::Down, Rc::clone(&self.plan.links));
+        let (to, reader) = (End { link, side: Side::Upper }, control.recipient());
+        let sending = Sending(Rc::clone(&line));
+        let reading = Reading { incoming, to, reader, line, way_up: Rc::default() };
+        let reader = tokio::task::spawn_local(deliver(reading));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
-        Ok(Some(Peer::start(outgoing).recipient().into()))
+        Ok(Some(Peer::start(sending).recipient().into()))
     }
 }
 
@@ -372,7 +338,8 @@ async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming
             return tracing::error!(node = key.id, "a node is ended: it has sent a descriptor");
         }
         tracing::debug!(node = key.id, ?message, "heard");
-        if let Some(control) = &*processes.control.borrow() {
+        let message = processes.hear_of_faults(key, message);
+        if let (Some(control), Some(message)) = (&*processes.control.borrow(), message) {
             control.do_send(FromNode { from: key, message });
         }
     }

@@ -29,6 +29,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::hello::NODE_ARGUMENT;
 use crate::actors::message::NodeKey;
+use crate::planted::{Bug, is_planted};
 
 /// What happens to processes.
 #[derive(Debug)]
@@ -209,6 +210,9 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
     let all = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED;
     loop {
         match waitid(WaitId::Pgid(Some(group)), all | WaitIdOptions::NOWAIT) {
+            Ok(Some(status)) if is_planted(Bug::ZombieNotReaped) && (status.exited() || status.killed()) => {
+                return leave_a_zombie(group, family);
+            }
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(_) => return,
@@ -223,6 +227,12 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
             }
         }
     }
+}
+
+/// What the planted bug does with the only process of a group.
+fn leave_a_zombie(group: Pid, family: &Family) {
+    family.lock().keys.remove(&group);
+    family.fewer.notify_all();
 }
 
 fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {

@@ -8,6 +8,9 @@ use super::judge::{Judge, View};
 use super::log::Record;
 use super::violation::{Invariant, Violation};
 
+/// How long the replies that were sent before a death are waited for.
+const LAST_REPLIES_US: u64 = 50_000;
+
 impl Judge<'_> {
     pub(super) fn check_promptness(&mut self, record: &Record, views: &[View]) -> Result<(), Violation> {
         match record.command {
@@ -58,7 +61,8 @@ impl Judge<'_> {
             Command::Ping(id) if is_known_dead(id) => Some(start_us),
             Command::Exec { id, .. } if is_known_dead(id) || self.is_known_silent(record, id) => Some(start_us),
             Command::Exec { id, .. } if self.forest.exists(id) => {
-                self.is_silent_throughout(id, start_us, timed_out_us).then_some(timed_out_us)
+                let silent_us = self.is_silent_throughout(id, start_us, timed_out_us).then_some(timed_out_us);
+                self.killed_us(record, id, start_us).into_iter().chain(silent_us).min()
             }
             Command::Create { .. } | Command::Remove(_) => {
                 let twice_us = timed_out_us.saturating_add(self.config.reply_timeout_us());
@@ -66,6 +70,17 @@ impl Judge<'_> {
             }
             _ => Some(timed_out_us),
         }
+    }
+
+    /// When an exec must have failed because the node, or one above it, is killed while it is under way.
+    fn killed_us(&self, record: &Record, id: i64, start_us: u64) -> Option<u64> {
+        let path = self.forest.path(id);
+        let later = self.log.records[record.position + 1..].iter();
+        // What changes the tree may take the node away from under the blow.
+        let mut later = later.take_while(|other| !matches!(other.command, Command::Create { .. } | Command::Remove(_)));
+        let kill =
+            later.find(|kill| matches!(kill.command, Command::Kill(id) if path.contains(&id)) && kill.is_ok())?;
+        Some(kill.replied_us().max(start_us).saturating_add(LAST_REPLIES_US))
     }
 
     fn is_silent_throughout(&self, id: i64, from_us: u64, to_us: u64) -> bool {
