@@ -44,7 +44,7 @@ impl Chance {
         Self::ALWAYS
     }
 
-    fn probability(self) -> f64 {
+    pub(crate) fn probability(self) -> f64 {
         f64::from(self.0) / f64::from(STEPS)
     }
 }

@@ -8,11 +8,13 @@
 //! [`oracle`] compares it with the specification. Scenarios made by chance are in `nodetree::testing`.
 
 mod expected;
+mod faults;
 pub mod oracle;
 mod outside;
 mod ron;
 pub mod runner;
 pub mod script;
+mod settled;
 mod shrink;
 
 use std::fmt;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::FaultPlan;
 use crate::modes::{Mode, SystemConfig};
 use script::Step;
+pub use settled::check_settled;
 pub use shrink::{Shrunk, shrink};
 
 /// A system, what is typed, and what goes wrong.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::faults::Teller;
 use super::oracle::{Commands, Event, Happened, OracleConfig, PidRule, Summary, Topology, Violation, judge};
 use super::outside::Outside;
 use super::script::Script;
@@ -269,7 +270,8 @@ fn record_with<C: CommandSet>(setup: &Setup, scenario: &Scenario) -> Result<Reco
     }
     let (strikes, trace) = outside.end();
     let lines = scenario.script.iter().map(|step| step.text.as_str()).filter(|line| is_command(line));
-    let history = history(lines, strikes, &trace, &replies, tree.now().as_micros() as u64);
+    let teller = Teller::new(scenario, setup.reply_timeout);
+    let history = history(lines, strikes, teller, &trace, &replies, tree.now().as_micros() as u64);
     Ok(Recorded { history, trace })
 }
 
@@ -320,17 +322,21 @@ pub(super) fn is_command(line: &str) -> bool {
 fn history<'l>(
     mut submitted: impl Iterator<Item = &'l str>,
     strikes: Vec<Event>,
+    mut teller: Teller,
     events: &[trace::Event],
     replies: &BTreeMap<u64, Vec<String>>,
     end_us: u64,
 ) -> Vec<Event> {
     let mut history = strikes;
+    history.extend(teller.plan().into_iter().map(|what| Event { at_us: 0, what }));
     for event in events {
         let at_us = event.at_ns / 1000;
         match &event.what {
             What::Submitted { command, .. } => {
                 let text = submitted.next().unwrap_or_default().to_owned();
+                let armed = teller.typed(&text).map(|what| Event { at_us, what });
                 history.push(Event { at_us, what: Happened::Submitted { command: *command, text } });
+                history.extend(armed);
             }
             What::Answered { command, .. } => {
                 let texts = replies.get(command).into_iter().flatten().cloned();
@@ -338,7 +344,7 @@ fn history<'l>(
                 history.extend(texts.map(replied));
             }
             What::Noticed { text, .. } => history.push(Event { at_us, what: Happened::Notice { text: text.clone() } }),
-            _ => {}
+            what => history.extend(teller.happened(what).into_iter().map(|what| Event { at_us, what })),
         }
     }
     // Stamps are taken by several threads, and may be kept in another order.

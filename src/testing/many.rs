@@ -1,4 +1,4 @@
-//! Many scripts, several systems at once: in real time most of a script is waiting.
+//! Many scripts or scenarios, several systems at once: in real time most of a script is waiting.
 
 use std::path::PathBuf;
 use std::thread;
@@ -7,6 +7,8 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use super::script::Script;
+use crate::faults::FaultPlan;
+use crate::scenario::Scenario;
 
 /// The variable that names a file with a script, to be run alone.
 pub const SCRIPT: &str = "NODETREE_SCRIPT";
@@ -16,6 +18,39 @@ pub const CASES: &str = "NODETREE_CASES";
 
 /// How long a failing script is made smaller, in real time.
 const SHRINK_MS: u32 = 120_000;
+
+/// What is tried, and can be written to a file.
+pub trait Case: std::fmt::Debug {
+    /// How the name of such a file ends.
+    const ENDING: &'static str;
+    /// What is written there.
+    fn text(&self) -> String;
+}
+
+impl Case for Script {
+    const ENDING: &'static str = "txt";
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Case for Scenario {
+    const ENDING: &'static str = "ron";
+
+    fn text(&self) -> String {
+        self.to_ron()
+    }
+}
+
+/// A scenario, and what it is compared with under other faults.
+impl Case for (Scenario, FaultPlan) {
+    const ENDING: &'static str = "ron";
+
+    fn text(&self) -> String {
+        Scenario { faults: self.1.clone(), ..self.0.clone() }.to_ron()
+    }
+}
 
 /// How many scripts are tried, and how.
 #[derive(Clone, Debug)]
@@ -37,10 +72,10 @@ impl Many {
     ///
     /// # Errors
     /// What is wrong, with the smallest script and the one command that runs it again.
-    pub fn check<S: Strategy<Value = Script>>(
+    pub fn check<S: Strategy<Value: Case>>(
         &self,
         scripts: impl Fn() -> S + Sync,
-        test: impl Fn(&Script) -> Result<(), String> + Sync,
+        test: impl Fn(&S::Value) -> Result<(), String> + Sync,
     ) -> Result<(), String> {
         let (scripts, test) = (&scripts, &test);
         thread::scope(|scope| {
@@ -64,13 +99,13 @@ impl Many {
         }
     }
 
-    fn run<S: Strategy<Value = Script>>(
+    fn run<S: Strategy<Value: Case>>(
         &self,
         number: u32,
         scripts: &S,
-        test: &impl Fn(&Script) -> Result<(), String>,
+        test: &impl Fn(&S::Value) -> Result<(), String>,
     ) -> Result<(), String> {
-        let judged = |script: Script| test(&script).map_err(TestCaseError::fail);
+        let judged = |script: S::Value| test(&script).map_err(TestCaseError::fail);
         match TestRunner::new(self.config(number)).run(scripts, judged) {
             Ok(()) => Ok(()),
             Err(TestError::Fail(why, script)) => Err(self.report(number, &why.to_string(), &script)),
@@ -78,15 +113,24 @@ impl Many {
         }
     }
 
-    fn report(&self, number: u32, why: &str, script: &Script) -> String {
-        let path = self.folder.join(format!("failed-{}-{number}.txt", self.seed));
-        let written = std::fs::write(&path, script.to_string());
-        let replay = match written {
+    fn report<C: Case>(&self, number: u32, why: &str, case: &C) -> String {
+        let path = self.folder.join(format!("failed-{}-{number}.{}", self.seed, C::ENDING));
+        let text = case.text();
+        let replay = match std::fs::write(&path, &text) {
             Ok(()) => format!("{SCRIPT}={} {}", path.display(), self.replay),
             Err(error) => format!("{}: {error}", path.display()),
         };
-        format!("{why}\nseed {} of thread {number}, run it again with:\n{replay}\n{script}", self.seed)
+        format!("{why}\nseed {} of thread {number}, run it again with:\n{replay}\n{text}", self.seed)
     }
+}
+
+/// The scenario that [`SCRIPT`] names.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn named_scenario() -> Result<Option<Scenario>, String> {
+    let path = std::env::var_os(SCRIPT).map(PathBuf::from);
+    path.map(|path| Scenario::from_file(&path).map_err(|error| error.to_string())).transpose()
 }
 
 /// The script that [`SCRIPT`] names.

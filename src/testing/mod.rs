@@ -6,9 +6,10 @@ pub mod fuzz;
 pub mod journey;
 pub mod many;
 pub mod raw;
+pub mod scenario;
 pub mod script;
 pub mod shapes;
 pub mod transcript;
 
 pub use crate::planted;
-pub use crate::scenario::{self, oracle, runner};
+pub use crate::scenario::{oracle, runner};

@@ -49,7 +49,7 @@ fn scripts(
 }
 
 /// Lines that belong together, mostly one.
-fn group(commands: Commands) -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn group(commands: Commands) -> impl Strategy<Value = Vec<Step>> {
     let pause = (hot_id(), vec(line(commands), 0..4), select(vec![true, true, true, false]))
         .prop_map(|(id, between, resumes)| paused(id, between, resumes));
     let beat = (select(vec![10, 50, 100, 500, 1000]), 0_u64..8).prop_map(|(ms, periods)| {
@@ -67,7 +67,7 @@ fn paused(id: i64, between: Vec<Step>, resumes: bool) -> Vec<Step> {
     std::iter::once(Step::from(format!("pause {id}"))).chain(between).chain(resume).collect()
 }
 
-fn hot_id() -> impl Strategy<Value = i64> {
+pub(super) fn hot_id() -> impl Strategy<Value = i64> {
     select(HOT_IDS.to_vec())
 }
 

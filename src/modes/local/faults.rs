@@ -108,7 +108,10 @@ impl Faults {
 
 impl<C: Carrier> Local<C> {
     pub(super) fn begin_fault(&self, number: u64, kind: &FaultKind) {
-        self.trace.add(self.carrier.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
+        // What damages a frame takes effect when there is one.
+        if !matches!(kind, FaultKind::Corrupt { .. }) {
+            self.trace.add(self.carrier.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
+        }
         let mut state = self.faults.state.borrow_mut();
         match kind {
             FaultKind::Slow { node, by } => {
@@ -194,6 +197,8 @@ impl<C: Carrier> Local<C> {
         let spent = state.rules.take_spent();
         drop(state);
         if let Some(number) = spent {
+            let text = || format!("damage a frame over the link above {below}");
+            self.trace.add(self.carrier.now(), || What::Fault { number, node: Some(below), text: text() });
             self.input(ControlInput::FaultHappened(number));
         }
         if fate.is_corrupt {

@@ -90,7 +90,10 @@ fn begins(number: u64, fault: &Fault) -> ControlDown {
 
 impl Processes {
     pub(super) fn begin_fault(&self, number: u64, kind: &FaultKind) {
-        self.trace.add(self.wheel.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
+        // What damages a frame takes effect when there is one.
+        if !matches!(kind, FaultKind::Corrupt { .. }) {
+            self.trace.add(self.wheel.now(), || What::Fault { number, node: kind.place(), text: kind.to_string() });
+        }
         match kind {
             FaultKind::Kill(_) | FaultKind::Pause(_) | FaultKind::Resume(_) => {}
             FaultKind::Skew { node, ahead } => {
@@ -223,7 +226,9 @@ impl Processes {
     /// A fault that damages a frame has done so, here or at a node; nobody else is to do it again.
     pub(super) fn frame_was_damaged(&self, number: u64) {
         let active = self.plan.active.borrow_mut().remove(&number);
-        if active.is_some() {
+        if let Some(fault) = active {
+            let (node, text) = (fault.what.place(), fault.what.to_string());
+            self.trace.add(self.wheel.now(), || What::Fault { number, node, text });
             self.plan.links.heal(number);
             for node in self.nodes.borrow().values() {
                 node.outgoing.send(&ControlDown::Heal { number });

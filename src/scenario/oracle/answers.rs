@@ -12,6 +12,8 @@ use super::{PidRule, drawing};
 pub(super) enum Want {
     /// This text.
     Exact(String),
+    /// This, and words of its own.
+    Begins(&'static str),
     /// `Ok: ` and a pid.
     Pid,
     /// What the request makes of what the node holds.
@@ -54,6 +56,7 @@ impl Judge<'_> {
         let text = record.reply_text();
         match &answer.want {
             Want::Exact(exact) => text == exact,
+            Want::Begins(begin) => text.starts_with(begin),
             Want::Pid => text.strip_prefix("Ok: ").is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())),
             Want::Content => self.new_content(record).is_ok(),
             Want::Help(topic) => is_help(text, topic.as_deref()),
@@ -69,6 +72,7 @@ impl Judge<'_> {
     fn describe(&self, answer: &Answer, record: &Record) -> String {
         match &answer.want {
             Want::Exact(text) => text.clone(),
+            Want::Begins(text) => format!("{text}..."),
             Want::Pid => "Ok: <pid>".to_owned(),
             Want::Content => self.new_content(record).err().unwrap_or_default(),
             Want::Help(_) => "several lines, the last one empty".to_owned(),
@@ -89,7 +93,7 @@ impl Judge<'_> {
         let may_be_well = allowed.iter().any(|answer| match &answer.want {
             Want::Exact(text) => text.starts_with("Ok") && !is_refusal(text),
             Want::Pid | Want::Content => true,
-            Want::Help(_) => false,
+            Want::Help(_) | Want::Begins(_) => false,
         });
         let wants_content = allowed.iter().any(|answer| answer.want == Want::Content);
         match is_refusal(record.reply_text()) {
@@ -164,6 +168,14 @@ impl Judge<'_> {
         self.settle_seen(record, views, &down, &dead);
         self.summary.pingalls += 1;
         self.count(1 + may.iter().filter(|id| !must.contains(id)).count());
+        Ok(())
+    }
+
+    /// `faults`: which faults there are.
+    pub(super) fn list_faults(&mut self, record: &Record) -> Result<(), Violation> {
+        let checked = self.faults.check_list(self.log, record);
+        let is_exact = checked.map_err(|allowed| record.violation(Invariant::Text, allowed))?;
+        self.count(if is_exact { 1 } else { 2 });
         Ok(())
     }
 

@@ -26,6 +26,10 @@ pub(super) enum Command {
     WaitMs(u64),
     WaitAll,
     Help(Option<String>),
+    /// What stands behind it is for the harness to read.
+    Fault,
+    Heal(u64),
+    Faults,
     Exit,
     /// Wrong in itself: the exact reply, whatever the state of the system.
     Malformed(String),
@@ -100,6 +104,12 @@ fn other(word: &str, words: &[&str]) -> Command {
         "pingall" => alone(words, "pingall", Command::PingAll),
         "all" => alone(words, "all", Command::All),
         "tree" => alone(words, "tree", Command::Tree),
+        "fault" if words.is_empty() => usage("fault what"),
+        "fault" => Command::Fault,
+        "heal" => with_id(words, "heal number", |number| {
+            u64::try_from(number).map_or_else(|_| usage("heal number"), Command::Heal)
+        }),
+        "faults" => alone(words, "faults", Command::Faults),
         "exit" => alone(words, "exit", Command::Exit),
         "quit" => alone(words, "quit", Command::Exit),
         "heartbit" | "heartbeat" => heartbit(words),

@@ -13,6 +13,7 @@ use super::doubts::Late;
 use super::forest::{Forest, Span};
 use super::log::{Log, Record};
 use super::pauses::{NOTICED_US, Pauses};
+use super::troubles::Faults;
 use super::violation::{Invariant, Violation};
 use super::{Action, OracleConfig, Summary, notices};
 
@@ -63,6 +64,7 @@ pub(super) struct Judge<'a> {
     pub(super) config: &'a OracleConfig,
     pub(super) log: &'a Log,
     pub(super) pauses: Pauses,
+    pub(super) faults: Faults,
     pub(super) forest: Forest,
     pub(super) contents: BTreeMap<i64, Content>,
     /// Deaths from outside that need not be known yet, and those that are in doubt.
@@ -94,6 +96,7 @@ impl<'a> Judge<'a> {
             config,
             log,
             pauses: Pauses::read(config, log),
+            faults: Faults::read(log),
             forest,
             contents: BTreeMap::new(),
             strikes: strikes(config, log),
@@ -139,6 +142,7 @@ impl<'a> Judge<'a> {
         match record.command {
             Command::PingAll => self.pingall(record, &views),
             Command::Tree => self.tree(record, &views),
+            Command::Faults => self.list_faults(record),
             _ => self.node_command(record, &views),
         }
     }

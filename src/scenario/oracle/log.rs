@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::command::{self, Command};
 use super::forest::Span;
 use super::violation::{Invariant, Violation};
-use super::{Action, Event, Happened, OracleConfig};
+use super::{Action, Event, Happened, OracleConfig, Told};
 
 /// A reply, and when it came.
 #[derive(Clone, Debug)]
@@ -45,6 +45,9 @@ pub(super) struct Log {
     pub(super) records: Vec<Record>,
     pub(super) notices: Vec<Moment<String>>,
     pub(super) outside: Vec<Moment<(Action, i64)>>,
+    pub(super) told: Vec<Moment<Told>>,
+    /// The place in the history of the first line that was typed.
+    pub(super) first_typed: usize,
     pub(super) has_ended: bool,
     pub(super) last_us: u64,
 }
@@ -87,7 +90,9 @@ impl Record {
 impl Log {
     /// Sorts the history and checks that every command has the one reply that it must have.
     pub(super) fn read(config: &OracleConfig, history: &[Event]) -> Result<Self, Violation> {
-        let mut log = Self::default();
+        let is_typed = |event: &Event| matches!(event.what, Happened::Submitted { .. });
+        let first_typed = history.iter().position(is_typed).unwrap_or(history.len());
+        let mut log = Self { first_typed, ..Self::default() };
         let mut positions = BTreeMap::new();
         for (index, event) in history.iter().enumerate() {
             log.add(config, index, event, &mut positions)?;
@@ -122,6 +127,10 @@ impl Log {
             }
             Happened::Outside { action, id } => {
                 self.outside.push(Moment { what: (*action, *id), at_us, index });
+                Ok(())
+            }
+            Happened::Fault(told) => {
+                self.told.push(Moment { what: told.clone(), at_us, index });
                 Ok(())
             }
             Happened::Ended => {

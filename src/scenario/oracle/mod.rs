@@ -33,6 +33,7 @@ mod tests_overlaps;
 mod tests_right;
 #[cfg(test)]
 mod tests_wrong;
+mod troubles;
 mod violation;
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,46 @@ pub enum Action {
     Continue,
 }
 
+/// What a fault does that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trouble {
+    /// Nothing gets over the link above this node, whichever node that leads to; over no link where none is named.
+    /// Heartbeats do not go over the links of the tree.
+    Cut(Option<i64>),
+    /// What goes over that link, or over any, may take longer than anybody waits, and may not.
+    Hinder(Option<i64>),
+    /// A node may take longer for anything than anybody waits, for its heartbeats too.
+    Slow(i64),
+}
+
+/// What the harness tells of a fault. A fault that is only a matter of time, within what the reply timeout allows,
+/// has no [`Trouble`]: links repeat what they lose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Told {
+    /// It is armed: those of the plan before anything is typed, those of a `fault` when that is typed.
+    Armed {
+        /// Its number: from 1, those of the plan first.
+        number: u64,
+        /// As `faults` shows it.
+        text: String,
+        /// It is over as soon as it has begun.
+        ends_itself: bool,
+    },
+    /// It takes effect. (What it does to a process is told as [`Happened::Outside`].)
+    Begun {
+        /// Which.
+        number: u64,
+        /// What it does until it is over.
+        trouble: Option<Trouble>,
+    },
+    /// It is healed.
+    Over {
+        /// Which.
+        number: u64,
+    },
+}
+
 /// One thing that the harness did or saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happened {
@@ -134,6 +175,8 @@ pub enum Happened {
         /// To which node.
         id: i64,
     },
+    /// Something about a fault.
+    Fault(Told),
     /// The run is over: everything has been drained, nothing more comes. Without it unanswered commands are no
     /// violation.
     Ended,

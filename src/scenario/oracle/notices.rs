@@ -198,7 +198,7 @@ impl Watch<'_> {
     fn quiet_since(&self, snapshot: &Snapshot, id: i64, now_us: u64, beat: &Beat) -> Vec<u64> {
         let Some(node) = snapshot.forest.nodes.get(&id) else { return Vec::new() };
         let late_us = beat.period_us + self.config.slack_us();
-        let pauses = self.pauses.of(id).iter();
+        let pauses = self.pauses.of_beats(id);
         let is_now = |from_us: u64, to_us: u64| from_us <= now_us && to_us.saturating_add(late_us) >= now_us;
         let stopped = pauses.map(|it| (it.earliest_us(), it.latest_end_us())).filter(|it| is_now(it.0, it.1));
         let died = node.died.or(node.doubted).map(|died| (died.from_us, u64::MAX)).filter(|it| is_now(it.0, it.1));
@@ -213,7 +213,7 @@ impl Watch<'_> {
         let before_us = fault_us.saturating_sub(2 * late_us);
         let path = snapshot.forest.path(id).into_iter();
         let was_stopped = path
-            .flat_map(|above| self.pauses.of(above))
+            .flat_map(|above| self.pauses.of_beats(above))
             .any(|it| it.earliest_us() < fault_us && it.latest_end_us() >= before_us);
         if was_stopped { 0 } else { fault_us.saturating_sub(late_us) }
     }
@@ -239,7 +239,7 @@ impl Watch<'_> {
         }
         let is_down = self.possible(from_us, moment.at_us).all(|snapshot| {
             let is_quiet = |&above: &i64| {
-                is_dead_by(snapshot, above, from_us) || self.pauses.must_by_clock(above, from_us, moment.at_us)
+                is_dead_by(snapshot, above, from_us) || self.pauses.is_stopped_by_clock(above, from_us, moment.at_us)
             };
             snapshot.forest.path(id).iter().any(is_quiet)
         });

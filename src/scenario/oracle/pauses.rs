@@ -1,10 +1,11 @@
-//! When which node was stopped, as far as the history tells: from the replies and from what was done from outside.
+//! When which node was stopped or could not be reached, as far as the history tells: from the replies, from what was
+//! done from outside, and from the faults that held.
 
 use std::collections::BTreeMap;
 
 use super::command::Command;
-use super::log::{Log, Record};
-use super::{Action, OracleConfig};
+use super::log::{Log, Moment, Record};
+use super::{Action, OracleConfig, Told, Trouble};
 
 /// A change that happened somewhen between two times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,32 @@ pub(super) struct Pause {
     off: Option<Edge>,
     /// How much longer than its end the node may be taken for silent.
     linger_us: u64,
+    why: Why,
+}
+
+/// What keeps a node from answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Its process is stopped.
+    Stopped,
+    /// The way up from it is cut. It goes on, and beats.
+    Cut,
+    /// The way up from it may take too long.
+    Hindered,
+    /// It may take too long.
+    Slow,
+}
+
+impl Why {
+    /// Whether it surely does not answer.
+    fn is_sure(self) -> bool {
+        matches!(self, Self::Stopped | Self::Cut)
+    }
+
+    /// Whether its beats may not come.
+    fn is_of_beats(self) -> bool {
+        matches!(self, Self::Stopped | Self::Slow)
+    }
 }
 
 /// The time in which a command was under way.
@@ -36,6 +63,8 @@ pub(super) struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     by_node: BTreeMap<i64, Vec<Pause>>,
+    /// Those of every node.
+    of_all: Vec<Pause>,
 }
 
 /// A SIGCONT from outside, as a death from outside, is noticed within this time.
@@ -77,13 +106,14 @@ impl Pauses {
         for (_, _, id, turn, edge) in turns {
             pauses.add(id, &turn, edge);
         }
+        pauses.add_troubles(config, log);
         pauses
     }
 
     fn add(&mut self, id: i64, turn: &Turn, edge: Edge) {
         let pauses = self.by_node.entry(id).or_default();
         match (turn, pauses.last_mut().filter(|pause| pause.off.is_none())) {
-            (Turn::On, None) => pauses.push(Pause { on: edge, off: None, linger_us: 0 }),
+            (Turn::On, None) => pauses.push(Pause { on: edge, off: None, linger_us: 0, why: Why::Stopped }),
             (Turn::Off { linger_us }, Some(open)) => {
                 open.off = Some(edge);
                 open.linger_us = *linger_us;
@@ -92,42 +122,86 @@ impl Pauses {
         }
     }
 
-    pub(super) fn of(&self, id: i64) -> &[Pause] {
-        self.by_node.get(&id).map_or(&[], Vec::as_slice)
+    fn add_troubles(&mut self, config: &OracleConfig, log: &Log) {
+        for (place, moment) in log.told.iter().enumerate() {
+            let Told::Begun { number, trouble: Some(trouble) } = moment.what else { continue };
+            let edge_at = |at_us: u64| Edge { from_us: at_us, to_us: at_us + config.slack_us(), position: None };
+            let is_end = |later: &&Moment<Told>| later.what == Told::Over { number };
+            let off = log.told[place..].iter().find(is_end).map(|end| edge_at(end.at_us));
+            let (node, why) = match trouble {
+                Trouble::Cut(node) => (node, Why::Cut),
+                Trouble::Hinder(node) => (node, Why::Hindered),
+                Trouble::Slow(node) => (Some(node), Why::Slow),
+            };
+            let pause = Pause { on: edge_at(moment.at_us), off, linger_us: config.linger_us(), why };
+            match node {
+                Some(node) => self.by_node.entry(node).or_default().push(pause),
+                None => self.of_all.push(pause),
+            }
+        }
+    }
+
+    pub(super) fn of(&self, id: i64) -> impl Iterator<Item = &Pause> {
+        self.by_node.get(&id).into_iter().flatten().chain(&self.of_all)
+    }
+
+    /// Those that may keep its beats from coming.
+    pub(super) fn of_beats(&self, id: i64) -> impl Iterator<Item = &Pause> {
+        self.of(id).filter(|pause| pause.why.is_of_beats())
     }
 
     /// All times at which something may change.
     pub(super) fn edges_us(&self) -> Vec<u64> {
         let edges =
             |pause: &Pause| std::iter::once(pause.on).chain(pause.off).flat_map(|edge| [edge.from_us, edge.to_us]);
-        self.by_node.values().flatten().flat_map(edges).collect()
+        self.by_node.values().flatten().chain(&self.of_all).flat_map(edges).collect()
     }
 
     /// Whether the node is surely stopped during the whole window.
     pub(super) fn must(&self, id: i64, window: Window) -> bool {
-        self.of(id).iter().any(|pause| pause.must(window))
+        self.of(id).any(|pause| pause.must(window))
     }
 
     /// Whether the node may be stopped at some moment of the window.
     pub(super) fn may(&self, id: i64, window: Window) -> bool {
-        self.of(id).iter().any(|pause| pause.may(window))
+        self.of(id).any(|pause| pause.may(window))
     }
 
-    /// Whether the node is surely stopped from one time to the other, by the clock alone.
+    /// Whether the node surely does not answer from one time to the other, by the clock alone.
     pub(super) fn must_by_clock(&self, id: i64, from_us: u64, to_us: u64) -> bool {
         let is_later = |off: Edge| off.from_us > to_us;
-        self.of(id).iter().any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+        self.of(id).any(|pause| pause.why.is_sure() && pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+    }
+
+    /// The same for a node that is stopped.
+    pub(super) fn is_stopped_by_clock(&self, id: i64, from_us: u64, to_us: u64) -> bool {
+        let is_later = |off: Edge| off.from_us > to_us;
+        self.stops_of(id).any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+    }
+
+    /// Whether the way up from the node is surely cut during the whole window.
+    pub(super) fn is_cut(&self, id: i64, window: Window) -> bool {
+        self.of(id).any(|pause| pause.why == Why::Cut && pause.must(window))
+    }
+
+    /// Whether something else than a stop may keep the node from answering at some moment of the window.
+    pub(super) fn may_be_cut(&self, id: i64, window: Window) -> bool {
+        self.of(id).any(|pause| pause.why != Why::Stopped && pause.may(window))
+    }
+
+    fn stops_of(&self, id: i64) -> impl Iterator<Item = &Pause> {
+        self.of(id).filter(|pause| pause.why == Why::Stopped)
     }
 
     /// The same for the open interval: the node may be continued at its end.
     pub(super) fn must_between(&self, id: i64, from_us: u64, to_us: u64) -> bool {
         let is_later = |off: Edge| off.from_us >= to_us;
-        self.of(id).iter().any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+        self.stops_of(id).any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
     }
 
-    /// Whether the node may be stopped at some moment of the open interval, by the clock alone.
+    /// Whether its beats may not come at some moment of the open interval, by the clock alone.
     pub(super) fn may_between(&self, id: i64, from_us: u64, to_us: u64) -> bool {
-        self.of(id).iter().any(|pause| pause.on.from_us < to_us && pause.latest_end_us() > from_us)
+        self.of_beats(id).any(|pause| pause.on.from_us < to_us && pause.latest_end_us() > from_us)
     }
 }
 
@@ -149,14 +223,19 @@ impl Pause {
 
     /// The latest time at which it can have ended.
     pub(super) fn latest_end_us(&self) -> u64 {
-        self.off.map_or(u64::MAX, |off| off.to_us)
+        self.off.map_or(u64::MAX, |off| off.to_us.saturating_add(self.after_us()))
+    }
+
+    /// What was late when it ended comes late.
+    fn after_us(&self) -> u64 {
+        if matches!(self.why, Why::Slow | Why::Hindered) { self.linger_us } else { 0 }
     }
 
     /// The same, as seen by a command: a `resume` before it is over.
     fn end_us(&self, window: Window) -> u64 {
         match self.off {
             Some(Edge { position: Some(position), .. }) if position < window.position => 0,
-            Some(off) => off.to_us,
+            Some(off) => off.to_us.saturating_add(self.after_us()),
             None => u64::MAX,
         }
     }
@@ -177,7 +256,7 @@ impl Pause {
         let is_over = self.off.is_some_and(|off| {
             off.from_us <= window.to_us || off.position.is_some_and(|position| position < window.position)
         });
-        has_begun && !self.begins_after(window) && !is_over
+        self.why.is_sure() && has_begun && !self.begins_after(window) && !is_over
     }
 
     /// Whether the node may be silent, for a question that goes to it, at the end of the window.

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use super::Action;
 use super::answers::{Answer, Effect, Want};
 use super::command::Command;
 use super::forest::{CONTROL, Forest};
 use super::judge::Judge;
 use super::log::Record;
+use super::troubles::{Held, next_number};
 
 const NOT_FOUND: &str = "Error: Not found";
 const UNAVAILABLE: &str = "Error: Node is unavailable";
+const DIED: &str = "Error: the new node ended before it was linked";
+const QUIET: &str = "Error: the new node does not answer";
 const PARENT_UNAVAILABLE: &str = "Error: Parent is unavailable";
 
 impl Judge<'_> {
@@ -25,8 +29,15 @@ impl Judge<'_> {
             Command::Heartbit(_) | Command::WaitMs(_) | Command::WaitAll => vec![Answer::text("Ok")],
             Command::Help(topic) => vec![Answer { want: Want::Help(topic.clone()), effect: Effect::Nothing }],
             Command::Malformed(reply) => vec![Answer::text(reply)],
-            Command::PingAll | Command::Tree | Command::Exit | Command::Nothing => Vec::new(),
+            Command::Fault => vec![Answer::text(format!("Ok: {}", next_number(self.log, record))), wrong_fault()],
+            Command::Heal(number) => self.heal(record, *number),
+            Command::PingAll | Command::Tree | Command::Faults | Command::Exit | Command::Nothing => Vec::new(),
         }
+    }
+
+    fn heal(&self, record: &Record, number: u64) -> Vec<Answer> {
+        let held = self.faults.is_held(self.log, record, number);
+        either(Answer::text("Ok"), held != Held::No, Answer::text(NOT_FOUND), held != Held::Yes)
     }
 
     fn exec(&self, forest: &Forest, record: &Record, id: i64) -> Vec<Answer> {
@@ -86,16 +97,28 @@ impl Judge<'_> {
         }
         let live_follower = spot.follower.filter(|&follower| forest.is_alive(follower));
         let mut answers = Vec::new();
-        if !self.must_be_silent(forest, record, live_follower.unwrap_or(spot.parent)) {
+        let is_cut_off = self.pauses.is_cut(id, record.window());
+        if !is_cut_off && !self.must_be_silent(forest, record, live_follower.unwrap_or(spot.parent)) {
             answers.push(Answer { want: Want::Pid, effect: Effect::Create });
         }
         if self.may_be_known_silent(forest, record, spot.parent) {
             answers.push(Answer::text(PARENT_UNAVAILABLE));
         }
+        answers.extend(self.stillbirths(record, id).map(Answer::text));
         if let Some(follower) = live_follower.filter(|&it| self.may_be_known_silent(forest, record, it)) {
             answers.push(Answer::text(in_the_way(follower)));
         }
         answers
+    }
+
+    /// What is said of a new node that is struck before it is there.
+    fn stillbirths(&self, record: &Record, id: i64) -> impl Iterator<Item = &'static str> {
+        let is_meanwhile = |index: usize| (record.read_index..record.replied_index()).contains(&index);
+        let strikes = self.log.outside.iter().filter(move |it| it.what.1 == id && is_meanwhile(it.index));
+        let is_killed = strikes.clone().any(|it| it.what.0 == Action::Kill);
+        let is_stopped = strikes.clone().any(|it| it.what.0 == Action::Stop);
+        let is_quiet = is_stopped || self.pauses.may_be_cut(id, record.window());
+        [(DIED, is_killed), (QUIET, is_quiet)].into_iter().filter(|(_, may)| *may).map(|(text, _)| text)
     }
 
     fn remove(&self, forest: &Forest, record: &Record, id: i64) -> Vec<Answer> {
@@ -157,6 +180,10 @@ impl Judge<'_> {
             _ => BTreeSet::new(),
         }
     }
+}
+
+fn wrong_fault() -> Answer {
+    Answer { want: Want::Begins("Error: Wrong fault: "), effect: Effect::Nothing }
 }
 
 fn either(first: Answer, may_first: bool, second: Answer, may_second: bool) -> Vec<Answer> {

@@ -49,7 +49,7 @@ impl Judge<'_> {
 
     fn pauses_on<'f>(&'f self, forest: &Forest, id: i64) -> impl Iterator<Item = (i64, &'f Pause)> {
         let path = forest.path(id).into_iter();
-        path.flat_map(|above| self.pauses.of(above).iter().map(move |pause| (above, pause)))
+        path.flat_map(|above| self.pauses.of(above).map(move |pause| (above, pause)))
     }
 
     /// When something was first asked of the node that the pause can have kept from being answered.
@@ -82,7 +82,7 @@ impl Judge<'_> {
     pub(super) fn is_known_silent(&self, record: &Record, id: i64) -> bool {
         self.forest.path(id).iter().any(|above| {
             self.known_silent.get(above).is_some_and(|&since_us| {
-                since_us < record.read_us && self.pauses.must_by_clock(*above, since_us, record.replied_us())
+                since_us < record.read_us && self.pauses.is_stopped_by_clock(*above, since_us, record.replied_us())
             })
         })
     }
