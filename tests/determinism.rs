@@ -128,7 +128,9 @@ fn everything_that_a_trace_can_tell_is_in_these() {
     let mut kinds = BTreeSet::new();
     for event in (0..SEEDS).flat_map(|seed| events(seed, &script_of(seed))) {
         kinds.insert(match event.what {
+            What::Began(_) => "began",
             What::Submitted { .. } => "submitted",
+            What::Handed { .. } => "handed",
             What::Answered { .. } => "answered",
             What::Noticed { .. } => "noticed",
             What::Started { .. } => "started",
@@ -143,8 +145,19 @@ fn everything_that_a_trace_can_tell_is_in_these() {
         });
     }
     // Nothing is only sent: here everything is seen where it arrives.
-    let expected =
-        ["answered", "continued", "delivered", "ended", "linked", "noticed", "started", "stopped", "submitted"];
+    let expected = [
+        "answered",
+        "began",
+        "continued",
+        "delivered",
+        "ended",
+        "handed",
+        "linked",
+        "noticed",
+        "started",
+        "stopped",
+        "submitted",
+    ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }
 

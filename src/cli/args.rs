@@ -15,6 +15,8 @@ use nodetree::commands::Variant;
 use nodetree::modes::Span;
 use nodetree::{CommandSetKind, ConfigError, Mode, SystemConfig, TopologyKind};
 
+use super::replay::ReplayTrace;
+use super::simulate::Simulate;
 use super::trace::ShowTrace;
 use super::{USAGE_CODE, complain, generate, log};
 
@@ -27,6 +29,8 @@ Examples:
   nodetree --variant 2020:45                 the same of 2020
   nodetree --mode simulated --seed 7 --trace trace.ron < commands.txt
   nodetree trace trace.ron --diagram         show what happened
+  nodetree simulate scenario.ron --seeds 0..200   run what it says, and judge it
+  nodetree replay trace.ron                  run it again: is it the same?
   nodetree --config nodetree.ron --reply-timeout 500ms
   nodetree config --variant 25 > nodetree.ron
   nodetree -v --mode process                 says on standard error which nodes start and end
@@ -118,7 +122,7 @@ const COMMAND_SETS: [CommandSetKind; 4] =
     [CommandSetKind::Sum, CommandSetKind::Dictionary, CommandSetKind::Timer, CommandSetKind::Search];
 
 /// Takes one of these by its name, and offers their names to completions and to who mistypes one.
-fn one_of<T, const N: usize>(all: [T; N]) -> impl TypedValueParser<Value = T>
+pub fn one_of<T, const N: usize>(all: [T; N]) -> impl TypedValueParser<Value = T>
 where
     T: ToString + FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
 {
@@ -130,6 +134,10 @@ where
 enum Other {
     /// Shows a trace that was written with --trace
     Trace(ShowTrace),
+    /// Runs a scenario with one seed or with many, and says whether what happens is right
+    Simulate(Simulate),
+    /// Runs what was written with --trace again, and says where it differs
+    Replay(ReplayTrace),
     /// Prints the configuration that these arguments make, as a file for --config
     Config(SystemArgs),
     /// Prints completions for a shell
@@ -159,6 +167,10 @@ pub enum Early {
     Clap(clap::Error),
     /// No system was asked for, but a trace.
     Show(ShowTrace),
+    /// A scenario is to be run.
+    Simulate(Simulate),
+    /// A trace is to be run again.
+    Replay(ReplayTrace),
     /// No system was asked for, but its configuration.
     Print(SystemConfig),
     /// No system was asked for, but completions.
@@ -182,6 +194,8 @@ impl Settings {
         let args = Args::try_parse_from(args).map_err(Early::Clap)?;
         match args.other {
             Some(Other::Trace(show)) => return Err(Early::Show(show)),
+            Some(Other::Simulate(simulate)) => return Err(Early::Simulate(simulate)),
+            Some(Other::Replay(replay)) => return Err(Early::Replay(replay)),
             Some(Other::Completions { shell }) => return Err(Early::Completions(shell)),
             Some(Other::Man) => return Err(Early::Man),
             Some(Other::Config(system)) => return Err(Early::Print(system.start_log_and_read()?.0)),
@@ -243,6 +257,8 @@ impl Early {
             Self::Clap(error) if !error.use_stderr() => return generate::print(error.render().to_string().as_bytes()),
             Self::Clap(error) => drop(write!(io::stderr(), "{}", error.render())),
             Self::Show(show) => return show.run(),
+            Self::Simulate(simulate) => return simulate.run(),
+            Self::Replay(replay) => return replay.run(),
             Self::Print(config) => return generate::print(config.to_ron().as_bytes()),
             Self::Completions(shell) => return generate::completions(Args::command(), shell),
             Self::Man => return generate::man(Args::command()),

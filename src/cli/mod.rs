@@ -18,7 +18,9 @@ mod output;
 mod overseer;
 mod printer;
 mod program;
+mod replay;
 mod session;
+mod simulate;
 mod terminal;
 mod trace;
 

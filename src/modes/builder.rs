@@ -17,7 +17,7 @@ use crate::actors::ControlConfig;
 use crate::command_sets::{CommandSet, executor};
 use crate::error::{ConfigError, StartError};
 use crate::faults::FaultPlan;
-use crate::trace::Trace;
+use crate::trace::{Run, Trace, What};
 
 /// How many notices wait for a reader; beyond that the latest of each node is kept.
 const NOTICES: usize = 1 << 16;
@@ -134,6 +134,7 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
         spools: HashMap::new(),
         late: BTreeMap::new(),
     };
+    trace.add(0, || What::Began(run::<C>(&config, builder.codec, &builder.faults)));
     let parts = Parts {
         config: ControlConfig {
             topology: config.topology,
@@ -171,4 +172,18 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
         free_running: AtomicBool::new(false),
         trace,
     })
+}
+
+fn run<C: CommandSet>(config: &SystemConfig, codec: bool, faults: &FaultPlan) -> Run {
+    Run {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        topology: config.topology,
+        commands: C::NAME.to_owned(),
+        mode: config.mode.to_string(),
+        seed: config.seed,
+        reply_timeout: config.reply_timeout,
+        capacity: config.capacity,
+        codec,
+        faults: faults.clone(),
+    }
 }

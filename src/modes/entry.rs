@@ -9,7 +9,7 @@ use crate::command_sets::{CommandSet, Request, RequestError};
 use crate::commands::{Command, CommandError, Refusal, help};
 use crate::error::SubmitError;
 use crate::topology::NodeId;
-use crate::trace::text_of;
+use crate::trace::{is_cut, text_of};
 
 /// A command on its way to the control node.
 pub(super) struct Entry {
@@ -17,6 +17,8 @@ pub(super) struct Entry {
     /// What follows of its request.
     pub(super) rest: Vec<RequestPiece>,
     pub(super) text: String,
+    /// Whether its text does not say it all, so that a trace wants its pieces, too.
+    pub(super) is_told_in_pieces: bool,
 }
 
 impl Entry {
@@ -25,7 +27,10 @@ impl Entry {
         let text = if with_text { text_of(&command) } else { String::new() };
         let order = match command {
             Command::Create { id, parent } => Order::Create { id, parent },
-            Command::Exec { id, request } => return Ok(Entry { text, ..exec_entry(id, request)? }),
+            Command::Exec { id, request } => {
+                let is_told_in_pieces = with_text && (request.is_err() || is_cut(&text));
+                return Ok(Entry { text, is_told_in_pieces, ..exec_entry(id, request)? });
+            }
             Command::Ping { id } => Order::Ping(id),
             Command::PingAll => Order::PingAll,
             Command::Heartbit { period_ms } => Order::Heartbit(period_ms * MILLISECOND),
@@ -48,13 +53,13 @@ impl Entry {
             }),
             Command::Exit => return Err(SubmitError::Exit),
         };
-        Ok(Entry { order, rest: Vec::new(), text })
+        Ok(Entry { order, rest: Vec::new(), text, is_told_in_pieces: false })
     }
 
     /// A line that is no command; it is refused when its turn comes.
     pub(super) fn wrong(error: CommandError) -> Self {
         let order = Order::Answer(Outcome::Refused(Refusal::Command(error)));
-        Self { order, rest: Vec::new(), text: String::new() }
+        Self { order, rest: Vec::new(), text: String::new(), is_told_in_pieces: true }
     }
 }
 
@@ -81,7 +86,8 @@ fn exec_entry<C: CommandSet>(id: NodeId, request: Result<Request<C>, RequestErro
     let mut pieces = pieces.into_iter();
     let first = pieces.next().ok_or_else(|| SubmitError::Encode("an empty request".to_owned()))?;
     let rest: Vec<_> = pieces.collect();
-    Ok(Entry { order: Order::Exec { id, first, complete: rest.is_empty() }, rest, text: String::new() })
+    let order = Order::Exec { id, first, complete: rest.is_empty() };
+    Ok(Entry { order, rest, text: String::new(), is_told_in_pieces: false })
 }
 
 pub(super) fn encoded<T: Serialize>(message: &T) -> Result<Vec<u8>, SubmitError> {

@@ -8,6 +8,7 @@ mod inject;
 mod local;
 pub mod process;
 mod real_time;
+mod replay;
 mod simulated;
 mod sink;
 mod stream;
@@ -23,14 +24,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::actors::message::{COUNTED_BYTES, Nanos, RequestPiece};
-use crate::actors::{Order, Submission};
+use crate::actors::message::{COUNTED_BYTES, Nanos, RequestKind, RequestPiece};
+use crate::actors::{Order, Outcome, Submission};
 use crate::command_sets::CommandSet;
 use crate::commands::{Answer, Command, CommandError, Notice, Reply, Ticket};
 use crate::error::{SubmitError, WaitError};
 use crate::faults::FaultPlan;
 use crate::topology::NodeId;
-use crate::trace::{Event, Trace, What, text_of};
+use crate::trace::{Event, Trace, What, hex, text_of};
 
 pub use builder::Builder;
 pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
@@ -38,6 +39,7 @@ pub use engine::Stuck;
 use engine::{Engine, Goal, Shared};
 use entry::{Entry, numbered};
 pub use inject::{FaultGuard, InjectError};
+pub use replay::{Recording, ReplayError, Replayed};
 use sink::Calls;
 pub use stream::ExecStream;
 
@@ -281,6 +283,9 @@ impl<C: CommandSet> NodeTree<C> {
     /// # Errors
     /// When the simulation has ended.
     pub fn advance(&self, time: Duration) -> Result<(), Stuck> {
+        if time.is_zero() {
+            return Ok(());
+        }
         self.engine.advance(nanos(time))
     }
 
@@ -389,7 +394,7 @@ impl<C: CommandSet> NodeTree<C> {
     }
 
     fn enter(&self, entry: Entry, call: Option<Sender<Reply<C>>>) -> Result<Ticket, SubmitError> {
-        let Entry { order, rest, text } = entry;
+        let Entry { order, rest, text, is_told_in_pieces } = entry;
         if let Order::Exec { first, .. } = &order {
             self.count(first.bytes.len())?;
         }
@@ -403,6 +408,9 @@ impl<C: CommandSet> NodeTree<C> {
             self.shared.waits_ns.fetch_add(ns, Ordering::AcqRel);
         }
         self.trace.add(self.engine.now(), || What::Submitted { command: op, node: order.node(), text });
+        if is_told_in_pieces {
+            self.tell_pieces(op, &order, &rest);
+        }
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
         if let Some(id) = order.asks() {
             self.shared.credits.take(id);
@@ -416,6 +424,27 @@ impl<C: CommandSet> NodeTree<C> {
         }
         drop(in_order);
         Ok(Ticket(op))
+    }
+
+    /// Keeps in the trace what the text of a command does not say.
+    fn tell_pieces(&self, op: u64, order: &Order, rest: &[RequestPiece]) {
+        match order {
+            Order::Exec { first, .. } => {
+                std::iter::once(first).chain(rest).for_each(|piece| self.tell_piece(op, piece))
+            }
+            Order::Answer(Outcome::Refused(refusal)) => {
+                let bytes = refusal.to_string().into();
+                let (exec, kind, more, last) = (op, RequestKind::Invalid, false, true);
+                self.tell_piece(op, &RequestPiece { exec, kind, more, last, bytes });
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_piece(&self, command: u64, piece: &RequestPiece) {
+        let RequestPiece { kind, more, last, .. } = *piece;
+        let handed = || What::Handed { command, kind, more, last, bytes: hex(&piece.bytes) };
+        self.trace.add(self.engine.now(), handed);
     }
 
     /// Counts a piece of a request as on its way, and waits for room.

@@ -107,6 +107,8 @@ impl Simulated {
             });
             system.block_on(simulate(settings, parts, orders, report));
         })?;
+        // What there is before the first command is seen before it.
+        let _ = done.recv();
         Ok(Self { drive: Some(drive), done, thread: Some(thread), turn: std::sync::Mutex::new((0, 0)) })
     }
 
@@ -174,6 +176,10 @@ async fn simulate(
     let local = Rc::clone(&simulation.local);
     // A task of its own: it takes turns with the actors, first come, first served.
     let driver = actix_rt::spawn(async move {
+        yield_to_actors().await;
+        if report.send(Ok((0, 0))).is_err() {
+            return;
+        }
         while let Ok(order) = orders.recv() {
             let result = match order {
                 Drive::Run(goal) => simulation.run(&goal).await,

@@ -78,12 +78,14 @@ impl<'a, C: CommandSet> ExecStream<'a, C> {
 
     fn push_piece(&mut self, piece: RequestPiece) -> Result<(), SubmitError> {
         if let Some(Ticket(op)) = self.ticket {
+            self.tree.tell_piece(op, &piece);
             return self.tree.send_piece(op, piece);
         }
         let complete = piece.last && !piece.more;
         let order = Order::Exec { id: self.id, first: piece, complete };
         self.tree.wait_for_place(&order)?;
-        let entry = Entry { order, rest: Vec::new(), text: format!("exec {} …", self.id) };
+        let text = format!("exec {} …", self.id);
+        let entry = Entry { order, rest: Vec::new(), text, is_told_in_pieces: true };
         self.ticket = Some(self.tree.enter(entry, None)?);
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! A [`Scenario`] is written in RON and runs in every mode. The [`runner`] types its script and keeps what happened, the
 //! [`oracle`] compares it with the specification. Scenarios made by chance are in `nodetree::testing`.
 
+mod expected;
 mod faults;
 pub mod oracle;
 mod outside;
@@ -14,6 +15,7 @@ mod ron;
 pub mod runner;
 pub mod script;
 mod settled;
+mod shrink;
 
 use std::fmt;
 
@@ -23,6 +25,7 @@ use crate::faults::FaultPlan;
 use crate::modes::{Mode, SystemConfig};
 use script::Step;
 pub use settled::check_settled;
+pub use shrink::{Shrunk, shrink};
 
 /// A system, what is typed, and what goes wrong.
 ///
@@ -48,7 +51,8 @@ pub use settled::check_settled;
 pub struct Scenario {
     /// The system; in RON simulated, unless it says something else.
     pub system: SystemConfig,
-    /// What is typed. In RON a list of steps, or one text of several lines.
+    /// What is typed. In RON a list of steps, or one text of several lines. A line `#= REPLY` states the reply to the
+    /// command before it; `Ok: PID` stands for any pid.
     pub script: Vec<Step>,
     /// How fast it is typed.
     pub typing: Typing,

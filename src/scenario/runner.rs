@@ -8,7 +8,7 @@ use super::faults::Teller;
 use super::oracle::{Commands, Event, Happened, OracleConfig, PidRule, Summary, Topology, Violation, judge};
 use super::outside::Outside;
 use super::script::Script;
-use super::{Expect, Scenario, Typing};
+use super::{Scenario, Typing, expected};
 use crate::command_sets::{CommandSet, CommandSetKind, Dictionary, Search, Sum, Timer};
 use crate::error::{StartError, SubmitError};
 use crate::modes::{Builder, Mode, NodeTree, Span, Stuck, SystemConfig};
@@ -196,22 +196,7 @@ pub fn record_scenario(setup: &Setup, scenario: &Scenario) -> Result<Recorded, R
 pub fn judge_scenario(setup: &Setup, scenario: &Scenario, recorded: &Recorded) -> Result<Summary, RunError> {
     let config = setup.oracle(topology(scenario.system.topology), commands(scenario.system.commands));
     let summary = judge(&config, &recorded.history).map_err(Box::new)?;
-    match &scenario.expect {
-        Expect::Right => Ok(summary),
-        Expect::Replies(expected) => compare(expected, &recorded.replies()).map(|()| summary),
-    }
-}
-
-fn compare(expected: &[String], replies: &[&str]) -> Result<(), RunError> {
-    let is_pid = |text: &str| text.strip_prefix("Ok: ").is_some_and(|pid| pid.parse::<u64>().is_ok());
-    let fits = |(expected, reply): (&String, &&str)| expected == reply || (expected == "Ok: PID" && is_pid(reply));
-    let first = expected.iter().zip(replies).position(|pair| !fits(pair));
-    let Some(at) = first.or((expected.len() != replies.len()).then(|| expected.len().min(replies.len()))) else {
-        return Ok(());
-    };
-    let none = "no reply";
-    let expected = expected.get(at).map_or(none, String::as_str).to_owned();
-    Err(RunError::Unexpected { number: at + 1, expected, came: replies.get(at).copied().unwrap_or(none).to_owned() })
+    expected::compare(scenario, recorded).map(|()| summary)
 }
 
 /// A builder for what a script wants.
@@ -329,7 +314,7 @@ fn pause(random: &mut Random) -> Duration {
     Duration::from_micros(random.between((0, longest_us)))
 }
 
-fn is_command(line: &str) -> bool {
+pub(super) fn is_command(line: &str) -> bool {
     let line = line.trim();
     !line.is_empty() && !line.starts_with('#') && line != "exit" && line != "quit"
 }

@@ -234,12 +234,14 @@ fn first_state(events: &[Event], node: NodeId) -> State {
 
 fn mark(what: &What) -> char {
     match what {
-        What::Submitted { .. } => '>',
+        What::Submitted { .. } | What::Handed { .. } => '>',
         What::Answered { .. } => '<',
         What::Noticed { .. } => '!',
-        What::Started { .. } => '┬',
+        What::Began(_) | What::Started { .. } => '┬',
         What::Ended { .. } => '╳',
         What::Stopped { .. } => '┊',
+        What::Fault { .. } => '↯',
+        What::Healed { .. } => '✓',
         _ => '│',
     }
 }

@@ -54,6 +54,7 @@ impl Filter {
                 self.theirs.insert(*command);
                 true
             }
+            What::Handed { command, .. } if self.theirs.contains(command) => true,
             What::Answered { command, .. } if self.theirs.remove(command) => true,
             What::Noticed { node, .. } => self.nodes.contains(node),
             // The control node is a node, too: all that is typed and answered happens there.
@@ -77,7 +78,8 @@ impl Filter {
             What::Sent(Passage { command, .. }) | What::Delivered(Passage { command, .. }) => {
                 command.is_some_and(|command| self.commands.contains(&command))
             }
-            What::Noticed { .. } => false,
+            What::Handed { command, .. } => self.commands.contains(command),
+            What::Began(_) | What::Noticed { .. } => false,
             _ => Where::of(what).nodes().any(|node| self.open.values().any(|open| *open == node)),
         }
     }

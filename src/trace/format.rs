@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 use super::Event;
 
 /// The version of the format of saved traces; it stands in their first line.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What stands before the version in the first line.
 const TITLE: &str = "nodetree trace ";
@@ -47,7 +47,7 @@ pub fn read(input: impl BufRead) -> io::Result<Vec<Event>> {
 ///
 /// ```
 /// use nodetree::trace::Reader;
-/// let saved = "nodetree trace 2\n(at_ns:5,what:Stopped(node:7))\n(at_ns:6,wh";
+/// let saved = "nodetree trace 3\n(at_ns:5,what:Stopped(node:7))\n(at_ns:6,wh";
 /// let mut events = Reader::new(saved.as_bytes())?;
 /// assert_eq!(events.next().expect("a line")?.at_ns, 5);
 /// assert!(events.next().expect("a line").unwrap_err().to_string().starts_with("line 3: "));

@@ -16,15 +16,17 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actors::message::Nanos;
-use crate::topology::NodeId;
+use crate::actors::message::{Nanos, RequestKind};
+use crate::faults::FaultPlan;
+use crate::span::Span;
+use crate::topology::{NodeId, TopologyKind};
 
 pub use diagram::{MIN_WIDTH, diagram};
 pub use filter::Filter;
 pub use format::{Reader, VERSION, read, write};
 pub use record::Trace;
 pub use table::table;
-pub(crate) use text::text_of;
+pub(crate) use text::{from_hex, hex, is_cut, text_of};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
+    /// The system begins: the first event of a trace that is kept from the start.
+    Began(Run),
     /// A command was submitted.
     Submitted {
         /// Its ticket.
@@ -46,6 +50,20 @@ pub enum What {
         node: Option<NodeId>,
         /// Its text, at most the first 4 096 bytes.
         text: String,
+    },
+    /// A piece of a request was handed in, where the text of its command does not say it all: the text was cut, the
+    /// request came in pieces or is wrong, or the line is no command.
+    Handed {
+        /// The ticket of the command.
+        command: u64,
+        /// What it is; `Invalid` with the text of the error for what is wrong.
+        kind: RequestKind,
+        /// The message goes on in the next piece.
+        more: bool,
+        /// Nothing follows.
+        last: bool,
+        /// Its bytes, two hexadecimal digits each.
+        bytes: String,
     },
     /// A command was answered.
     Answered {
@@ -114,6 +132,29 @@ pub enum What {
     Sent(Passage),
     /// An envelope has come to a node.
     Delivered(Passage),
+}
+
+/// The system that a trace is of: what is needed to run it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The version of nodetree.
+    pub version: String,
+    /// How nodes are placed.
+    pub topology: TopologyKind,
+    /// The name of the command set.
+    pub commands: String,
+    /// The name of the mode.
+    pub mode: String,
+    /// From what chance is drawn.
+    pub seed: u64,
+    /// How long an answer is waited for.
+    pub reply_timeout: Span,
+    /// How many commands may be in flight or unread.
+    pub capacity: usize,
+    /// Whether everything is encoded on each hop of a simulation.
+    pub codec: bool,
+    /// What goes wrong by plan.
+    pub faults: FaultPlan,
 }
 
 /// An envelope on one link.

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{Event, Passage, What};
-use crate::actors::message::Nanos;
+use super::{Event, Passage, Run, What};
+use crate::actors::message::{Nanos, RequestKind};
 use crate::topology::NodeId;
 
 /// What is kept of a text.
@@ -19,6 +19,25 @@ pub(crate) fn text_of(value: &impl Display) -> String {
         cut.text.push(CUT);
     }
     cut.text
+}
+
+/// Whether a text was cut. One that ends so by itself is taken for one.
+pub(crate) fn is_cut(text: &str) -> bool {
+    text.ends_with(CUT)
+}
+
+/// Bytes as text: two digits each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |number: u8| char::from(if number < 10 { b'0' + number } else { b'a' + number - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes that [`hex`] has made text of; nothing for other text.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes.filter(|_| rest.is_empty())
 }
 
 struct Cut {
@@ -57,7 +76,8 @@ pub(super) enum Where {
 impl Where {
     pub(super) fn of(what: &What) -> Self {
         match what {
-            What::Submitted { .. } | What::Answered { .. } | What::Noticed { .. } => Self::At(crate::topology::CONTROL),
+            What::Began(_) | What::Submitted { .. } | What::Handed { .. } => Self::At(crate::topology::CONTROL),
+            What::Answered { .. } | What::Noticed { .. } => Self::At(crate::topology::CONTROL),
             What::Started { node, .. } | What::Ended { node, .. } => Self::At(*node),
             What::Stopped { node } | What::Continued { node } => Self::At(*node),
             What::Fault { node: Some(node), .. } => Self::At(*node),
@@ -97,6 +117,14 @@ impl Display for Words<'_> {
         match &self.0.what {
             What::Submitted { command, text, .. } if text.is_empty() => write!(f, "command {command}: no command"),
             What::Submitted { command, text, .. } => write!(f, "command {command}: {}", OneLine(text)),
+            What::Began(run) => write!(f, "{run}"),
+            What::Handed { command, kind: RequestKind::Invalid, bytes, .. } => {
+                let why = from_hex(bytes).unwrap_or_default();
+                write!(f, "command {command}: wrong, {}", OneLine(&String::from_utf8_lossy(&why)))
+            }
+            What::Handed { command, kind, bytes, .. } => {
+                write!(f, "command {command}: {kind:?}, {} bytes", bytes.len() / 2)
+            }
             What::Answered { command, text } => write!(f, "answer {command}: {}", OneLine(text)),
             What::Noticed { text, .. } => write!(f, "notice: {}", OneLine(text)),
             What::Started { incarnation, pid, .. } => write!(f, "started: life {incarnation}, pid {pid}"),
@@ -112,6 +140,19 @@ impl Display for Words<'_> {
                 write!(f, "{}", OneLine(&passage.envelope))
             }
         }
+    }
+}
+
+impl Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, topology, commands, mode, seed, .. } = self;
+        write!(
+            f,
+            "began: nodetree {}, {topology}, {}, {}, seed {seed}",
+            OneLine(version),
+            OneLine(commands),
+            OneLine(mode)
+        )
     }
 }
 
