@@ -186,7 +186,7 @@ impl<'t, C: CommandSet> Again<'t, C> {
                 Ok(event) => event,
                 Err(error) => {
                     self.run_to_the_end(&recorded)?;
-                    return self.compare(recorded.into_iter()).map_or(Err(ReplayError::Damaged(error)), Ok);
+                    return self.compare(recorded.into_iter()).ok_or(ReplayError::Damaged(error));
                 }
             };
             if is_input(&event.what) {
