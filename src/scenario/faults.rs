@@ -24,6 +24,11 @@ pub(super) struct Teller {
     /// By number: those of the plan, and those that were typed.
     faults: BTreeMap<u64, Fault>,
     live: BTreeSet<NodeId>,
+    stopped: BTreeSet<NodeId>,
+    /// How many links to a parent a node has had in this life.
+    links: BTreeMap<NodeId, u32>,
+    /// Whose link was damaged, and who may live on: only when it ends, it is told.
+    doomed: BTreeSet<NodeId>,
     /// Together they are more than a matter of time.
     is_much: bool,
 }
@@ -34,7 +39,8 @@ impl Teller {
         let all: Vec<Fault> = scenario.faults.0.iter().cloned().chain(typed).collect();
         let load: f64 = all.iter().map(|fault| load(&fault.what, reply_timeout)).sum();
         let faults = (1..).zip(scenario.faults.0.iter().cloned()).collect();
-        Self { reply_timeout, faults, live: BTreeSet::new(), is_much: load > 1.0 }
+        let (live, stopped, links, doomed) = Default::default();
+        Self { reply_timeout, faults, live, stopped, links, doomed, is_much: load > 1.0 }
     }
 
     /// The plan, before anything happens.
@@ -54,8 +60,15 @@ impl Teller {
     /// Something else happened.
     pub(super) fn happened(&mut self, what: &What) -> Vec<Happened> {
         match what {
-            What::Started { node, .. } => drop(self.live.insert(*node)),
-            What::Ended { node, .. } => drop(self.live.remove(node)),
+            What::Started { node, .. } => {
+                self.live.insert(*node);
+                self.stopped.remove(node);
+                self.links.remove(node);
+            }
+            What::Ended { node, .. } => return self.ended(*node),
+            What::Stopped { node } => drop(self.stopped.insert(*node)),
+            What::Continued { node } => drop(self.stopped.remove(node)),
+            What::Linked { lower, .. } => *self.links.entry(*lower).or_default() += 1,
             What::Fault { number, node, .. } => return self.begun(*number, *node),
             What::Healed { number } => return self.healed(*number),
             _ => {}
@@ -63,8 +76,22 @@ impl Teller {
         Vec::new()
     }
 
-    fn begun(&self, number: u64, node: Option<NodeId>) -> Vec<Happened> {
-        let Some(what) = self.faults.get(&number).map(|fault| &fault.what) else { return Vec::new() };
+    fn ended(&mut self, node: NodeId) -> Vec<Happened> {
+        self.live.remove(&node);
+        let death = self.doomed.remove(&node).then_some(Happened::Outside { action: Action::Kill, id: node });
+        death.into_iter().collect()
+    }
+
+    fn begun(&mut self, number: u64, node: Option<NodeId>) -> Vec<Happened> {
+        let Some(what) = self.faults.get(&number).map(|fault| fault.what.clone()) else { return Vec::new() };
+        let what = &what;
+        let is_damage = matches!(what, FaultKind::Corrupt { .. });
+        // A stopped node does not see that its link has ended, and one that is being moved has another link.
+        let may_live_on = |node: &NodeId| self.stopped.contains(node) || self.links.get(node).is_some_and(|it| *it > 1);
+        if let Some(node) = node.filter(|node| is_damage && may_live_on(node)) {
+            self.doomed.insert(node);
+            return vec![Happened::Fault(Told::Begun { number, trouble: None })];
+        }
         let begun = Happened::Fault(Told::Begun { number, trouble: self.trouble(what) });
         std::iter::once(begun).chain(self.strike(what, node)).collect()
     }

@@ -62,8 +62,7 @@ pub fn scenario_of(topology: TopologyKind, set: CommandSetKind) -> impl Strategy
     )
 }
 
-/// Pairs of a scenario without faults, and a plan under which it gets the same replies: three of ten frames are lost,
-/// come twice, late, or out of order, on every link.
+/// Pairs of a scenario without faults, and a [plan](lossy_plan) under which it gets the same replies.
 pub fn lossy_pair() -> impl Strategy<Value = (Scenario, FaultPlan)> {
     let scenario = (systems(), any::<u64>()).prop_flat_map(|((kind, set), seed)| {
         fault_free_script(topology(kind), commands(set)).prop_map(move |script| {
@@ -73,12 +72,15 @@ pub fn lossy_pair() -> impl Strategy<Value = (Scenario, FaultPlan)> {
             Scenario { script: steady, typing, ..Scenario::new(system(kind, set, seed)) }
         })
     });
+    (scenario, lossy_plan())
+}
+
+/// Plans that change nothing but time: on every link three of ten frames are lost, come twice, late, or out of order;
+/// one of these, several, or all.
+pub fn lossy_plan() -> impl Strategy<Value = FaultPlan> {
     let all = vec![loss(30), twice(30), overtaken(30), late(30)];
-    let plan = proptest::sample::subsequence(all, 1..=4);
-    (scenario, plan).prop_map(|(scenario, kinds)| {
-        let faults = kinds.into_iter().map(Fault::now).collect();
-        (scenario, FaultPlan(faults))
-    })
+    let some = proptest::sample::subsequence(all, 1..=4);
+    some.prop_map(|kinds| FaultPlan(kinds.into_iter().map(Fault::now).collect()))
 }
 
 /// Its reply says how much time has passed.

@@ -44,7 +44,7 @@ impl Judge<'_> {
         self.mark_doubts();
     }
 
-    fn mark_doubts(&mut self) {
+    pub(super) fn mark_doubts(&mut self) {
         let doubts = self.strikes.iter().filter(|strike| strike.is_doubtful);
         let doubts: Vec<_> = doubts.map(|doubt| (doubt.id, doubt.when)).collect();
         self.forest.doubt(&doubts);

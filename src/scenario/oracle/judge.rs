@@ -318,14 +318,11 @@ impl<'a> Judge<'a> {
     /// What was done from outside before a node was created again did not hit it; what was done meanwhile may have.
     fn forget_strikes(&mut self, record: &Record, id: i64) {
         let is_before = |blow: &Blow, index| blow.id == id && blow.source < Source::Outside(index);
-        if self
-            .strikes
-            .iter()
-            .any(|blow| is_before(blow, record.replied_index()) && !is_before(blow, record.read_index))
-        {
-            self.loose.insert(id, usize::MAX);
+        self.strikes.retain(|blow| !is_before(blow, record.read_index));
+        for blow in self.strikes.iter_mut().filter(|blow| is_before(blow, record.replied_index())) {
+            blow.is_doubtful = true;
         }
-        self.strikes.retain(|blow| !is_before(blow, record.replied_index()));
+        self.mark_doubts();
     }
 
     fn removed(&mut self, record: &Record, id: i64) {

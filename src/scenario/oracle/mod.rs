@@ -32,6 +32,8 @@ mod tests_overlaps;
 #[cfg(test)]
 mod tests_right;
 #[cfg(test)]
+mod tests_troubles;
+#[cfg(test)]
 mod tests_wrong;
 mod troubles;
 mod violation;

@@ -157,12 +157,12 @@ impl Pauses {
         self.by_node.values().flatten().chain(&self.of_all).flat_map(edges).collect()
     }
 
-    /// Whether the node is surely stopped during the whole window.
+    /// Whether the node surely does not answer during the whole window.
     pub(super) fn must(&self, id: i64, window: Window) -> bool {
         self.of(id).any(|pause| pause.must(window))
     }
 
-    /// Whether the node may be stopped at some moment of the window.
+    /// Whether something may keep the node from answering at some moment of the window.
     pub(super) fn may(&self, id: i64, window: Window) -> bool {
         self.of(id).any(|pause| pause.may(window))
     }
@@ -177,6 +177,11 @@ impl Pauses {
     pub(super) fn is_stopped_by_clock(&self, id: i64, from_us: u64, to_us: u64) -> bool {
         let is_later = |off: Edge| off.from_us > to_us;
         self.stops_of(id).any(|pause| pause.on.to_us <= from_us && pause.off.is_none_or(is_later))
+    }
+
+    /// Whether the node is surely stopped during the whole window.
+    pub(super) fn must_be_stopped(&self, id: i64, window: Window) -> bool {
+        self.stops_of(id).any(|pause| pause.must(window))
     }
 
     /// Whether the way up from the node is surely cut during the whole window.

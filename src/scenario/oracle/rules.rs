@@ -98,13 +98,13 @@ impl Judge<'_> {
         let live_follower = spot.follower.filter(|&follower| forest.is_alive(follower));
         let mut answers = Vec::new();
         let is_cut_off = self.pauses.is_cut(id, record.window());
-        if !is_cut_off && !self.must_be_silent(forest, record, live_follower.unwrap_or(spot.parent)) {
+        if !is_cut_off && !self.must_be_stopped(forest, record, live_follower.unwrap_or(spot.parent)) {
             answers.push(Answer { want: Want::Pid, effect: Effect::Create });
         }
-        if self.may_be_known_silent(forest, record, spot.parent) {
+        answers.extend(self.stillbirths(record, id).map(Answer::text));
+        if self.may_be_known_silent(forest, record, spot.parent) || self.stillbirths(record, id).next().is_some() {
             answers.push(Answer::text(PARENT_UNAVAILABLE));
         }
-        answers.extend(self.stillbirths(record, id).map(Answer::text));
         if let Some(follower) = live_follower.filter(|&it| self.may_be_known_silent(forest, record, it)) {
             answers.push(Answer::text(in_the_way(follower)));
         }
@@ -132,14 +132,14 @@ impl Judge<'_> {
         if self.may_be_known_silent(forest, record, id) {
             answers.push(Answer::text(UNAVAILABLE));
         }
-        if self.must_be_silent(forest, record, id) {
+        if self.must_be_stopped(forest, record, id) {
             return answers;
         }
         let after = forest.without(id);
         let dead = after.dead_above_live();
         let live: Vec<i64> = forest.relinked(&after, id).into_iter().filter(|&it| forest.is_alive(it)).collect();
         answers.extend(self.refusals(forest, record, &dead, &live));
-        if dead.is_empty() && !live.iter().any(|&it| self.must_be_silent(forest, record, it)) {
+        if dead.is_empty() && !live.iter().any(|&it| self.must_be_stopped(forest, record, it)) {
             answers.push(Answer::exact("Ok", Effect::Remove(id)));
         }
         answers
@@ -149,7 +149,7 @@ impl Judge<'_> {
     fn refusals(&self, forest: &Forest, record: &Record, dead: &BTreeSet<i64>, live: &[i64]) -> Vec<Answer> {
         let silent = live.iter().copied().filter(|&id| self.may_be_known_silent(forest, record, id));
         let named: BTreeSet<i64> = dead.iter().copied().chain(silent).collect();
-        let surely = live.iter().copied().filter(|&id| self.must_be_silent_itself(record, id));
+        let surely = live.iter().copied().filter(|&id| self.must_be_stopped_itself(record, id));
         let least = dead.iter().copied().chain(surely).min().unwrap_or(i64::MAX);
         named.into_iter().filter(|&id| id <= least).map(|id| Answer::text(in_the_way(id))).collect()
     }

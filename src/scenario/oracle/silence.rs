@@ -15,9 +15,15 @@ impl Judge<'_> {
         forest.path(id).iter().any(|&above| self.pauses.must(above, record.window()))
     }
 
+    /// The same for nodes that are stopped. Who changes the tree asks nodes over links of their own, and may get by
+    /// without those that are cut.
+    pub(super) fn must_be_stopped(&self, forest: &Forest, record: &Record, id: i64) -> bool {
+        forest.path(id).iter().any(|&above| self.must_be_stopped_itself(record, above))
+    }
+
     /// The same for the node itself.
-    pub(super) fn must_be_silent_itself(&self, record: &Record, id: i64) -> bool {
-        self.pauses.must(id, record.window())
+    pub(super) fn must_be_stopped_itself(&self, record: &Record, id: i64) -> bool {
+        self.pauses.must_be_stopped(id, record.window())
     }
 
     /// The node can have let a whole reply timeout pass since the command was read.

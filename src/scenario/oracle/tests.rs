@@ -8,6 +8,8 @@
 //! | `< 3 Ok: 1` | the reply to command 3 |
 //! | `? Heartbit: …` | a notice |
 //! | `! kill 4` | from outside |
+//! | `! cut 4`, `! hinder 4`, `! slow 4`, `! mend 4` | fault 1 begins, or is over |
+//! | `! armed text` | fault 1 is armed |
 //! | `...` | the history breaks off here, it does not end |
 //!
 //! Parts are separated by ` / `; `\n` in a part is a LF.
@@ -71,9 +73,23 @@ fn outside(text: &str) -> Happened {
     let action = match word {
         "kill" => Action::Kill,
         "stop" => Action::Stop,
-        _ => Action::Continue,
+        "continue" => Action::Continue,
+        _ => return Happened::Fault(fault(word, id)),
     };
     Happened::Outside { action, id: id.parse().expect("an id") }
+}
+
+/// The fault with number 1.
+fn fault(word: &str, rest: &str) -> Told {
+    let link = || Some(rest.parse().expect("an id"));
+    let begun = |trouble| Told::Begun { number: 1, trouble: Some(trouble) };
+    match word {
+        "armed" => Told::Armed { number: 1, text: rest.to_owned(), ends_itself: false },
+        "cut" => begun(Trouble::Cut(link())),
+        "hinder" => begun(Trouble::Hinder(link())),
+        "slow" => begun(Trouble::Slow(rest.parse().expect("an id"))),
+        _ => Told::Over { number: 1 },
+    }
 }
 
 #[test]
