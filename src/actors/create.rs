@@ -206,7 +206,10 @@ impl ControlNode {
             if creation.stopped || parent == CONTROL {
                 return self.end_creation(op, newborn_is_silent());
             }
-            self.mark_silent(parent);
+            // While they are being linked it may be the way between the two that is silent, and not the parent.
+            if creation.stage == Stage::Asking {
+                self.mark_silent(parent);
+            }
             self.end_creation(op, Refusal::ParentUnavailable);
         }
     }

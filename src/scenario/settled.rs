@@ -23,7 +23,9 @@ impl Scenario {
         let wait_ms = self.system.reply_timeout.0.as_millis() * TIMEOUTS + MORE_MS;
         let request = request(commands(self.system.commands));
         let heals = (1..=faults).map(|number| format!("heal {number}"));
-        let resumes = nodes.iter().map(|id| format!("resume {id}"));
+        let typed = self.script.iter().filter_map(|step| step.text.trim().strip_prefix("pause ")?.trim().parse().ok());
+        let stopped: BTreeSet<NodeId> = nodes.iter().copied().chain(typed).collect();
+        let resumes = stopped.iter().map(|id| format!("resume {id}")).collect::<Vec<_>>();
         let end = std::iter::once("wait".to_owned()).chain(heals).chain(resumes);
         let pings = nodes.iter().map(|id| format!("ping {id}"));
         let execs = nodes.iter().map(|id| format!("exec {id}{request}"));

@@ -175,7 +175,6 @@ fn kind() -> impl Strategy<Value = FaultKind> {
     prop_oneof![
         3 => hot_id().prop_map(FaultKind::Kill),
         3 => hot_id().prop_map(FaultKind::Pause),
-        1 => hot_id().prop_map(FaultKind::Resume),
         5 => on().prop_map(|(links, direction)| FaultKind::Cut { links, direction }),
         2 => (on(), chance()).prop_map(|((links, direction), chance)| FaultKind::Drop { links, direction, chance }),
         2 => (on(), chance(), delay())

@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
             config,
             log,
             pauses: Pauses::read(config, log),
-            faults: Faults::read(log),
+            faults: Faults::read(config, log),
             forest,
             contents: BTreeMap::new(),
             strikes: strikes(config, log),

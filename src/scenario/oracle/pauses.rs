@@ -184,11 +184,6 @@ impl Pauses {
         self.stops_of(id).any(|pause| pause.must(window))
     }
 
-    /// Whether the way up from the node is surely cut during the whole window.
-    pub(super) fn is_cut(&self, id: i64, window: Window) -> bool {
-        self.of(id).any(|pause| pause.why == Why::Cut && pause.must(window))
-    }
-
     /// Whether something else than a stop may keep the node from answering at some moment of the window.
     pub(super) fn may_be_cut(&self, id: i64, window: Window) -> bool {
         self.of(id).any(|pause| pause.why != Why::Stopped && pause.may(window))

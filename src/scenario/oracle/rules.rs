@@ -97,8 +97,7 @@ impl Judge<'_> {
         }
         let live_follower = spot.follower.filter(|&follower| forest.is_alive(follower));
         let mut answers = Vec::new();
-        let is_cut_off = self.pauses.is_cut(id, record.window());
-        if !is_cut_off && !self.must_be_stopped(forest, record, live_follower.unwrap_or(spot.parent)) {
+        if !self.must_be_stopped(forest, record, live_follower.unwrap_or(spot.parent)) {
             answers.push(Answer { want: Want::Pid, effect: Effect::Create });
         }
         answers.extend(self.stillbirths(record, id).map(Answer::text));

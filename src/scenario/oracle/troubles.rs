@@ -11,13 +11,15 @@ use super::{OracleConfig, Told};
 struct Known {
     text: String,
     ends_itself: bool,
-    begun: Option<usize>,
+    /// The place in the history, and the time until which it need not be known.
+    begun: Option<(usize, u64)>,
 }
 
 /// All faults, by number.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     known: BTreeMap<u64, Known>,
+    slack_us: u64,
 }
 
 /// Whether a fault is in the books while a command is under way.
@@ -29,8 +31,8 @@ pub(super) enum Held {
 }
 
 impl Faults {
-    pub(super) fn read(log: &Log) -> Self {
-        let mut faults = Self::default();
+    pub(super) fn read(config: &OracleConfig, log: &Log) -> Self {
+        let mut faults = Self { slack_us: config.slack_us(), ..Self::default() };
         log.told.iter().for_each(|moment| faults.add(moment));
         faults
     }
@@ -43,7 +45,7 @@ impl Faults {
             }
             Told::Begun { number, .. } => {
                 if let Some(known) = self.known.get_mut(number) {
-                    known.begun.get_or_insert(moment.index);
+                    known.begun.get_or_insert((moment.index, moment.at_us));
                 }
             }
             Told::Over { .. } => {}
@@ -52,15 +54,15 @@ impl Faults {
 
     /// Whether `heal` would find it. Faults are armed, healed and listed in the order of input.
     pub(super) fn is_held(&self, log: &Log, record: &Record, number: u64) -> Held {
-        let earlier = &log.records[..record.position];
+        let (earlier, slack_us) = (&log.records[..record.position], self.slack_us);
         let Some(known) = self.known.get(&number).filter(|_| is_armed_by(log, record, number)) else { return Held::No };
         let is_heal = |other: &&Record| other.command == Command::Heal(number) && other.is_ok();
         if earlier.iter().any(|other| is_heal(&other)) {
             return Held::No;
         }
         match known.begun.filter(|_| known.ends_itself) {
-            Some(begun) if begun < record.read_index => Held::No,
-            Some(begun) if begun < record.replied_index() => Held::Perhaps,
+            Some((begun, at_us)) if begun < record.read_index && at_us + slack_us < record.read_us => Held::No,
+            Some((begun, _)) if begun < record.replied_index() => Held::Perhaps,
             _ => Held::Yes,
         }
     }
