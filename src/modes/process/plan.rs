@@ -212,6 +212,7 @@ impl Processes {
         let watch = if is_its_own { watches.remove(&number) } else { None };
         drop(watches);
         if let Some(Watch { fault, .. }) = watch {
+            self.it_runs(key);
             let (node, text) = (Some(key.id), fault.what.to_string());
             self.trace.add(self.wheel.now(), || What::Fault { number, node, text });
             self.input(ControlInput::FaultHappened(number));

@@ -49,6 +49,15 @@ impl Processes {
         }
     }
 
+    /// It has said something that only a node says that runs: a signal to go on has had its effect. Where it is stopped
+    /// again at once, the kernel does not tell.
+    pub(super) fn it_runs(&self, key: NodeKey) {
+        let front = self.nodes.borrow().get(&key).and_then(|node| node.signals.front().copied());
+        if front == Some(Signal::CONT) {
+            self.on_signal(key, Signal::CONT);
+        }
+    }
+
     /// No effect was reported: it was so already, or somebody has undone it.
     pub(super) fn look_after_signal(&self, key: NodeKey) {
         let nodes = self.nodes.borrow();
