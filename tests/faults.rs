@@ -376,7 +376,7 @@ const SCRIPT: &[&str] = &[
     "pingall",
     "create 3 2",
     "exec 3 y",
-    "fault Drop(links: All, chance: 0.5)",
+    "fault Drop(links: All, chance: 0.2)",
     "exec 3 y 5",
     "exec 2 x",
     "remove 2",

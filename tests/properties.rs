@@ -77,7 +77,6 @@ fn check_all(many: &Many, change: impl Fn(Scenario) -> Scenario + Copy + Sync) -
 
 /// More of them, and others: `NODETREE_CASES=100000 cargo test --release --test properties simulated`.
 #[test]
-#[ignore = "some of what it finds is not sorted out: whether the oracle or a node is wrong"]
 fn simulated_systems_keep_every_promise_and_settle() {
     let sum = check_all(&many(2, 5_000, REPLAY), |scenario| scenario);
     // An oracle that looks away would find nothing.
@@ -86,7 +85,6 @@ fn simulated_systems_keep_every_promise_and_settle() {
 
 /// The same in real time: `NODETREE_CASES=500 cargo test --test properties threads`.
 #[test]
-#[ignore = "as long as the simulated one is"]
 fn systems_on_threads_keep_every_promise_and_settle() {
     check_all(&many(12, 24, REPLAY), |scenario| in_real_time(scenario, Mode::Threads));
 }

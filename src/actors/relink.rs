@@ -303,12 +303,13 @@ impl ControlNode {
         if relink.stage == Stage::Preparing && self.creations.get(&op).is_some_and(|creation| creation.stopped) {
             return self.refuse_relink(op, newborn_is_silent());
         }
-        let (subject, reached, stage) = (relink.subject, relink.reached, relink.stage);
+        let Relink { subject, reached, stage, parent, removes, .. } = *relink;
         let silent = if stage == Stage::Asking { relink.awaited.clone() } else { self.silent_ends(relink) };
         let in_the_way = silent.union(&relink.blocked).next().copied();
-        let parent = relink.parent;
-        let removes = relink.removes;
-        silent.iter().for_each(|&node| self.mark_silent(node));
+        // A new link that does not come about may be silent itself, and neither of its ends.
+        let is_to_blame = |node: &NodeId| stage == Stage::Asking || self.registry.stopped.contains(node);
+        let to_blame: Vec<NodeId> = silent.iter().copied().filter(is_to_blame).collect();
+        to_blame.into_iter().for_each(|node| self.mark_silent(node));
         if !reached {
             self.mark_silent(if removes { subject } else { parent });
         }

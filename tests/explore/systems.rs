@@ -60,7 +60,7 @@ pub const SMALL: &[Named] = &[
     calm("another life", Tree, TWO, &[Exec(2), Kill(2), Create(2, Some(1))], 261),
     calm("exec, kill", List, TWO, &[Exec(2), Ping(1)], 421).kill(),
     calm("execs, kill", List, THREE, &[Exec(3), Wrong(3), Exec(2)], 5152).kill(),
-    calm("pingall, kill", Tree, FORK, &[Exec(4), PingAll, Ping(3)], 9572).kill(),
+    calm("pingall, kill", Tree, FORK, &[Exec(4), PingAll, Ping(3)], 10_027).kill(),
     calm("create, kill", Tree, TWO, &[Create(3, Some(2)), Exec(3)], 742).kill(),
     calm("insert, kill", List, THREE, &[Create(4, Some(1))], 3937).kill(),
     calm("remove, kill", List, THREE, &[Exec(3), Remove(2), Exec(3)], 13277).kill(),
