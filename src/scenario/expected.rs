@@ -82,10 +82,9 @@ mod tests {
 
     #[test]
     fn a_script_states_the_replies_that_it_wants() {
-        assert_eq!(
-            run("create 1\n#= Ok: PID\ncreate 2 1\n\ntree\n#= 1\n#= └── 2\nexec 1 x\n#= Ok:1: 'x' not found"),
-            Ok(())
-        );
+        let drawing = "#= -1\n#= └── 1 (1000)\n#=     └── 2 (1001)";
+        let right = format!("create 1\n#= Ok: PID\ncreate 2 1\n\ntree\n{drawing}\nexec 1 x\n#= Ok:1: 'x' not found");
+        assert_eq!(run(&right), Ok(()));
         let wrong = run("create 1\nexec 1 x 5\nexec 1 x\n#= Ok:1: 6").expect_err("it is 5");
         assert_eq!(wrong, "reply 3 is not as expected\n  expected: Ok:1: 6\n  came:     Ok:1: 5");
         assert!(run("ping 1\n#= Ok: PID").expect_err("it is not found").contains("Error: Not found"));
