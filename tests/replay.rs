@@ -7,8 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use nodetree::modes::{Recording, ReplayError, Replayed};
+use nodetree::scenario::{Scenario, Typing};
 use nodetree::testing::oracle::{Commands, Topology};
-use nodetree::testing::runner::{Setup, record};
+use nodetree::testing::runner::{Setup, record, record_scenario};
 use nodetree::testing::script::script;
 use nodetree::trace::{self, Event};
 use nodetree::{CommandSet, Dictionary, Mode, NodeTree, Search, Sum, Timer};
@@ -40,6 +41,23 @@ fn every_simulated_run_is_the_same_again() {
         let (_, events) = record(&Setup::simulated(seed), &script).expect("it runs");
         let replayed = again_with(commands, &events);
         assert_eq!(replayed, Replayed::Same { events: events.len() as u64 }, "seed {seed}: {replayed}\n{script}");
+    }
+}
+
+/// With faults of every kind, and typed at moments drawn from the seed.
+#[test]
+fn every_scenario_that_is_shown_is_the_same_again() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scenarios");
+    for entry in fs::read_dir(folder).expect("there are scenarios") {
+        let path = entry.expect("an entry").path();
+        let scenario = Scenario::from_file(&path).expect("a scenario");
+        for (seed, typing) in (0..24).zip([Typing::Slowly, Typing::AtOnce, Typing::Drawn].into_iter().cycle()) {
+            let scenario = Scenario { typing, ..scenario.clone().with_seed(seed) };
+            let recorded = record_scenario(&Setup::of(&scenario.system), &scenario).expect("it runs");
+            let replayed = again_with(nodetree::scenario::runner::commands(scenario.system.commands), &recorded.trace);
+            let same = Replayed::Same { events: recorded.trace.len() as u64 };
+            assert_eq!(replayed, same, "{}, seed {seed}, {typing}: {replayed}", path.display());
+        }
     }
 }
 
