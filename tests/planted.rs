@@ -352,11 +352,8 @@ fn a_deadline_on_the_wall_clock() {
 /// No bug is left out.
 #[test]
 fn every_bug_is_looked_for() {
-    let text = concat!(
-        include_str!("planted.rs"),
-        include_str!("planted/processes.rs"),
-        include_str!("explored_bugs.rs")
-    );
+    let text =
+        concat!(include_str!("planted.rs"), include_str!("planted/processes.rs"), include_str!("explored_bugs.rs"));
     for bug in Bug::ALL {
         assert!(text.contains(&format!("Bug::{bug:?}")), "{bug:?}");
     }

@@ -168,11 +168,11 @@ impl ControlNode {
         if let Some(count) = held.count {
             self.faults.counted.remove(&(count, number));
         }
-        if let (FaultKind::Pause(node), true) = (&held.fault.what, held.is_active) {
-            self.strike_live(*node, ControlEffect::Resume);
-        }
         if held.is_active || matches!(held.fault.when, Trigger::Envelope { .. }) {
             self.tell_mode(number, ControlEffect::EndFault(number));
+        }
+        if let (FaultKind::Pause(node), true) = (&held.fault.what, held.is_active) {
+            self.strike_live(*node, ControlEffect::Resume);
         }
         self.answer_when_taken(op, number, Outcome::Done);
     }

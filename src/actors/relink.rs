@@ -300,16 +300,15 @@ impl ControlNode {
 
     fn relink_timed_out(&mut self, op: u64) {
         let Some(relink) = self.relinks.get(&op) else { return };
-        if relink.stage == Stage::Preparing && self.creations.get(&op).is_some_and(|creation| creation.stopped) {
+        let Relink { subject, reached, stage, parent, removes, .. } = *relink;
+        if stage == Stage::Preparing && self.creations.get(&op).is_some_and(|it| it.stopped) {
             return self.refuse_relink(op, newborn_is_silent());
         }
-        let Relink { subject, reached, stage, parent, removes, .. } = *relink;
         let silent = if stage == Stage::Asking { relink.awaited.clone() } else { self.silent_ends(relink) };
         let in_the_way = silent.union(&relink.blocked).next().copied();
-        // A new link that does not come about may be silent itself, and neither of its ends.
         let is_to_blame = |node: &NodeId| stage == Stage::Asking || self.registry.stopped.contains(node);
-        let to_blame: Vec<NodeId> = silent.iter().copied().filter(is_to_blame).collect();
-        to_blame.into_iter().for_each(|node| self.mark_silent(node));
+        let blamed: Vec<NodeId> = silent.iter().copied().filter(is_to_blame).collect();
+        blamed.into_iter().for_each(|node| self.mark_silent(node));
         if !reached {
             self.mark_silent(if removes { subject } else { parent });
         }
@@ -323,13 +322,14 @@ impl ControlNode {
         self.refuse_relink(op, refusal);
     }
 
-    /// Who has not taken his end of a new link: whoever is known to be stopped, or else both ends.
+    /// Who has not taken his end of a new link: whoever is known to be stopped, or else who would be moved.
     fn silent_ends(&self, relink: &Relink) -> BTreeSet<NodeId> {
-        let unlinked = relink.links.iter().filter(|link| relink.awaited_links.contains(&link.link));
-        let ends = unlinked.flat_map(|link| [link.upper, link.lower]).filter(|&id| self.registry.is_up(id));
-        let ends: BTreeSet<NodeId> = ends.collect();
+        let is_awaited = |link: &&NewLink| relink.awaited_links.contains(&link.link);
+        let ends = relink.links.iter().filter(is_awaited).flat_map(|link| [link.upper, link.lower]);
+        let ends: BTreeSet<NodeId> = ends.filter(|&id| self.registry.is_up(id)).collect();
         let stopped: BTreeSet<NodeId> = ends.intersection(&self.registry.stopped).copied().collect();
-        if stopped.is_empty() { ends } else { stopped }
+        let is_moved = |id: &NodeId| !relink.removes || relink.links.iter().any(|link| link.lower == *id);
+        if stopped.is_empty() { ends.into_iter().filter(is_moved).collect() } else { stopped }
     }
 
     fn refuse_relink(&mut self, op: u64, refusal: Refusal) {

@@ -101,7 +101,8 @@ pub enum EnvelopeKind {
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FaultKind {
-    /// The node ends as by `kill -9`. Cannot be healed.
+    /// The node ends as by `kill -9`. Cannot be healed. To a node that is not there, or is still being created, nothing
+    /// happens; so it is with the next two.
     Kill(NodeId),
     /// The node stops as by SIGSTOP; healed, it goes on.
     Pause(NodeId),

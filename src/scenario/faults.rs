@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Scenario;
-use super::oracle::{Action, Happened, Told, Trouble};
+use super::oracle::{Action, Event, Happened, Told, Trouble};
 use crate::faults::{Fault, FaultKind, Links, Spread};
+use crate::modes::Mode;
 use crate::topology::NodeId;
 use crate::trace::What;
 
@@ -18,17 +19,23 @@ const DELAYS: f64 = 1.0 / 50.0;
 /// The same for what nodes take longer each time.
 const SLOWNESS: f64 = 1.0 / 4000.0;
 
+/// A death is known within this time.
+const KNOWN_WITHIN_US: u64 = 100_000;
+
 /// Reads a trace, event by event.
 pub(super) struct Teller {
     reply_timeout: Duration,
     /// By number: those of the plan, and those that were typed.
     faults: BTreeMap<u64, Fault>,
+    /// Those that have taken effect.
+    begun: BTreeSet<u64>,
     live: BTreeSet<NodeId>,
-    stopped: BTreeSet<NodeId>,
-    /// How many links to a parent a node has had in this life.
-    links: BTreeMap<NodeId, u32>,
-    /// Whose link was damaged, and who may live on: only when it ends, it is told.
-    doomed: BTreeSet<NodeId>,
+    /// Who was struck, how, and when: it is told when it shows, for a node that is not there is not struck.
+    struck: BTreeMap<NodeId, (Action, u64)>,
+    /// How long that takes.
+    shows_within_us: u64,
+    /// Whose link was damaged, and when.
+    doomed: BTreeMap<NodeId, u64>,
     /// Together they are more than a matter of time.
     is_much: bool,
 }
@@ -39,8 +46,9 @@ impl Teller {
         let all: Vec<Fault> = scenario.faults.0.iter().cloned().chain(typed).collect();
         let load: f64 = all.iter().map(|fault| load(&fault.what, reply_timeout)).sum();
         let faults = (1..).zip(scenario.faults.0.iter().cloned()).collect();
-        let (live, stopped, links, doomed) = Default::default();
-        Self { reply_timeout, faults, live, stopped, links, doomed, is_much: load > 1.0 }
+        let (begun, live, struck, doomed) = Default::default();
+        let shows_within_us = if scenario.system.mode == Mode::Simulated { 0 } else { KNOWN_WITHIN_US };
+        Self { reply_timeout, faults, begun, live, struck, shows_within_us, doomed, is_much: load > 1.0 }
     }
 
     /// The plan, before anything happens.
@@ -58,62 +66,85 @@ impl Teller {
     }
 
     /// Something else happened.
-    pub(super) fn happened(&mut self, what: &What) -> Vec<Happened> {
+    pub(super) fn happened(&mut self, at_us: u64, what: &What) -> Vec<Event> {
+        let shows = match what {
+            What::Ended { node, .. } => self.shows(at_us, Action::Kill, *node).or_else(|| self.ended(at_us, *node)),
+            What::Stopped { node } => self.shows(at_us, Action::Stop, *node),
+            What::Continued { node } => self.shows(at_us, Action::Continue, *node),
+            _ => return self.changed(at_us, what).into_iter().map(|what| Event { at_us, what }).collect(),
+        };
+        shows.into_iter().collect()
+    }
+
+    /// The effect of a strike.
+    fn shows(&mut self, at_us: u64, action: Action, id: NodeId) -> Option<Event> {
+        let &(struck, from_us) = self.struck.get(&id)?;
+        let is_it = struck == action && at_us - from_us <= self.shows_within_us;
+        if !is_it {
+            return None;
+        }
+        self.struck.remove(&id);
+        if action == Action::Kill {
+            self.live.remove(&id);
+            self.doomed.remove(&id);
+        }
+        Some(Event { at_us: from_us, what: Happened::Outside { action, id } })
+    }
+
+    fn changed(&mut self, at_us: u64, what: &What) -> Vec<Happened> {
         match what {
             What::Started { node, .. } => {
                 self.live.insert(*node);
-                self.stopped.remove(node);
-                self.links.remove(node);
+                self.doomed.remove(node);
             }
-            What::Ended { node, .. } => return self.ended(*node),
-            What::Stopped { node } => drop(self.stopped.insert(*node)),
-            What::Continued { node } => drop(self.stopped.remove(node)),
-            What::Linked { lower, .. } => *self.links.entry(*lower).or_default() += 1,
-            What::Fault { number, node, .. } => return self.begun(*number, *node),
-            What::Healed { number } => return self.healed(*number),
+            What::Fault { number, node, .. } => return self.begun(at_us, *number, *node),
+            What::Healed { number } => return self.healed(at_us, *number),
             _ => {}
         }
         Vec::new()
     }
 
-    fn ended(&mut self, node: NodeId) -> Vec<Happened> {
+    /// What a damaged link does is seen from then on; the death that comes of it is known soon after it.
+    fn ended(&mut self, at_us: u64, node: NodeId) -> Option<Event> {
         self.live.remove(&node);
-        let death = self.doomed.remove(&node).then_some(Happened::Outside { action: Action::Kill, id: node });
-        death.into_iter().collect()
+        let damaged_us = self.doomed.remove(&node)?;
+        let what = Happened::Outside { action: Action::Kill, id: node };
+        Some(Event { at_us: damaged_us.max(at_us.saturating_sub(KNOWN_WITHIN_US)), what })
     }
 
-    fn begun(&mut self, number: u64, node: Option<NodeId>) -> Vec<Happened> {
+    fn begun(&mut self, at_us: u64, number: u64, node: Option<NodeId>) -> Vec<Happened> {
         let Some(what) = self.faults.get(&number).map(|fault| fault.what.clone()) else { return Vec::new() };
         let what = &what;
-        let is_damage = matches!(what, FaultKind::Corrupt { .. });
-        // A stopped node does not see that its link has ended, and one that is being moved has another link.
-        let may_live_on = |node: &NodeId| self.stopped.contains(node) || self.links.get(node).is_some_and(|it| *it > 1);
-        if let Some(node) = node.filter(|node| is_damage && may_live_on(node)) {
-            self.doomed.insert(node);
-            return vec![Happened::Fault(Told::Begun { number, trouble: None })];
+        self.begun.insert(number);
+        if let (FaultKind::Corrupt { .. }, Some(node)) = (what, node) {
+            // The link is lost at once. Its node dies when that has been heard of: later where the way up is bad or
+            // somebody is stopped, and not at all where the link was one that was only being made.
+            self.doomed.insert(node, at_us);
+            return vec![Happened::Fault(Told::Begun { number, trouble: Some(Trouble::Hinder(Some(node))) })];
         }
         let begun = Happened::Fault(Told::Begun { number, trouble: self.trouble(what) });
-        std::iter::once(begun).chain(self.strike(what, node)).collect()
+        self.strike(at_us, what);
+        vec![begun]
     }
 
-    fn healed(&self, number: u64) -> Vec<Happened> {
+    fn healed(&mut self, at_us: u64, number: u64) -> Vec<Happened> {
         let is_pause = |what: &FaultKind| matches!(what, FaultKind::Pause(_));
         let paused = self.faults.get(&number).filter(|fault| is_pause(&fault.what)).and_then(|it| it.what.node());
-        let resumed = paused.filter(|node| self.live.contains(node));
-        let goes_on = resumed.map(|id| Happened::Outside { action: Action::Continue, id });
-        std::iter::once(Happened::Fault(Told::Over { number })).chain(goes_on).collect()
+        if let Some(node) = paused.filter(|_| self.begun.contains(&number)) {
+            self.struck.insert(node, (Action::Continue, at_us));
+        }
+        vec![Happened::Fault(Told::Over { number })]
     }
 
     /// What it does to a process, if there is one.
-    fn strike(&self, what: &FaultKind, below: Option<NodeId>) -> Option<Happened> {
+    fn strike(&mut self, at_us: u64, what: &FaultKind) {
         let (action, id) = match *what {
             FaultKind::Kill(node) => (Action::Kill, node),
-            FaultKind::Corrupt { .. } => (Action::Kill, below?),
             FaultKind::Pause(node) => (Action::Stop, node),
             FaultKind::Resume(node) => (Action::Continue, node),
-            _ => return None,
+            _ => return,
         };
-        self.live.contains(&id).then_some(Happened::Outside { action, id })
+        self.struck.insert(id, (action, at_us));
     }
 
     fn trouble(&self, what: &FaultKind) -> Option<Trouble> {

@@ -319,6 +319,24 @@ pub(super) fn is_command(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#') && line != "exit" && line != "quit"
 }
 
+/// When each event happened, in microseconds. The control node's thread looks at the clock once for all answers of a
+/// turn, and again for a fault that stands before them: a fault is no later than the answers behind it.
+fn stamps(events: &[trace::Event]) -> Vec<u64> {
+    let mut next_answer = u64::MAX;
+    let stamp = |event: &trace::Event| {
+        let at_us = event.at_ns / 1000;
+        match event.what {
+            What::Answered { .. } => next_answer = at_us,
+            What::Fault { .. } | What::Healed { .. } => return at_us.min(next_answer),
+            _ => {}
+        }
+        at_us
+    };
+    let mut stamps: Vec<u64> = events.iter().rev().map(stamp).collect();
+    stamps.reverse();
+    stamps
+}
+
 fn history<'l>(
     mut submitted: impl Iterator<Item = &'l str>,
     strikes: Vec<Event>,
@@ -329,8 +347,7 @@ fn history<'l>(
 ) -> Vec<Event> {
     let mut history = strikes;
     history.extend(teller.plan().into_iter().map(|what| Event { at_us: 0, what }));
-    for event in events {
-        let at_us = event.at_ns / 1000;
+    for (event, at_us) in events.iter().zip(stamps(events)) {
         match &event.what {
             What::Submitted { command, .. } => {
                 let text = submitted.next().unwrap_or_default().to_owned();
@@ -344,7 +361,7 @@ fn history<'l>(
                 history.extend(texts.map(replied));
             }
             What::Noticed { text, .. } => history.push(Event { at_us, what: Happened::Notice { text: text.clone() } }),
-            what => history.extend(teller.happened(what).into_iter().map(|what| Event { at_us, what })),
+            what => history.extend(teller.happened(at_us, what)),
         }
     }
     // Stamps are taken by several threads, and may be kept in another order.

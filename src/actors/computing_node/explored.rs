@@ -18,10 +18,8 @@ impl ComputingNode {
     /// What it has of the tree.
     pub fn table(&self) -> Table {
         let mut table = self.links.table();
-        let words = [
-            (self.waves.deadline() < u64::MAX).then_some("a wave"),
-            self.execution.is_busy().then_some("a request"),
-        ];
+        let words =
+            [(self.waves.deadline() < u64::MAX).then_some("a wave"), self.execution.is_busy().then_some("a request")];
         let links = Some(table.under_way.as_str()).filter(|words| !words.is_empty());
         table.under_way = links.into_iter().chain(words.into_iter().flatten()).collect::<Vec<_>>().join(", ");
         table

@@ -51,7 +51,8 @@ impl Hash for ControlNode {
             effects: _,
         } = self;
         (topology, held_by_barrier, freed, creations, relinks, pings, waves, strikes, watch).hash(state);
-        (newborn, last_replies, next_incarnation, next_link, waiting, unanswered, deadlines, stall, wake_at).hash(state);
+        (newborn, last_replies, next_incarnation, next_link, waiting, unanswered, deadlines, stall, wake_at)
+            .hash(state);
         for orders in [changes, barriers, unparked] {
             hash_all(orders.keys(), state);
         }

@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
             self.unanswered(record);
             return Ok(());
         }
-        if self.is_lost || self.is_loose(record) {
+        if self.is_lost || self.is_loose(record) || self.is_older_than_a_death(record) {
             return self.pass_over(record);
         }
         let views = self.views(record);

@@ -295,11 +295,18 @@ impl Watch<'_> {
         for pair in times_us.windows(2) {
             since = if self.is_well(id, pair[0], pair[1]) { since.or(Some(pair[0])) } else { None };
             let due_us = since.map(|it| it.saturating_add(5 * beat.period_us).saturating_add(self.config.slack_us()));
-            if let Some(due_us) = due_us.filter(|due_us| (pair[0]..pair[1]).contains(due_us)) {
+            // What is said of a node is forgotten with it: one that comes under its id later is another.
+            let is_due = |due_us: &u64| (pair[0]..pair[1]).contains(due_us) && !self.was_removed(id, *due_us);
+            if let Some(due_us) = due_us.filter(is_due) {
                 self.check_said(id, beat, due_us, false)?;
             }
         }
         Ok(())
+    }
+
+    fn was_removed(&self, id: i64, by_us: u64) -> bool {
+        let is_removal = |record: &Record| matches!(record.command, Command::Remove(other) if other == id);
+        self.log.records.iter().any(|record| is_removal(record) && record.is_ok() && record.replied_us() <= by_us)
     }
 
     /// The node and all above it are surely there, alive and not stopped.

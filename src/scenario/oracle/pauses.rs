@@ -103,11 +103,29 @@ impl Pauses {
         let mut turns: Vec<_> = commands.chain(outside).collect();
         turns.sort_by_key(|&(index, position, ..)| (index, position));
         let mut pauses = Self::default();
-        for (_, _, id, turn, edge) in turns {
+        for (index, _, id, turn, edge) in turns {
             pauses.add(id, &turn, edge);
+            if edge.position.is_none() && matches!(turn, Turn::On) {
+                pauses.end_with_that_life(log, id, index, edge.from_us);
+            }
         }
         pauses.add_troubles(config, log);
         pauses
+    }
+
+    /// A create that was typed before a blow from outside, and is answered after it, begins a life that was not struck.
+    fn end_with_that_life(&mut self, log: &Log, id: i64, index: usize, from_us: u64) {
+        let is_create = |record: &&Record| {
+            record.is_ok() && matches!(record.command, Command::Create { id: other, .. } if other == id)
+        };
+        let mut creates = log.records.iter().filter(is_create);
+        // Without a life before, it was the new one that was struck.
+        let had_a_life = creates.clone().any(|record| record.replied_index() < index);
+        let overlaps = |record: &&Record| record.read_index < index && record.replied_index() > index;
+        if let Some(record) = creates.find(overlaps).filter(|_| had_a_life) {
+            let edge = Edge { from_us, to_us: record.replied_us(), position: None };
+            self.add(id, &Turn::Off { linger_us: 0 }, edge);
+        }
     }
 
     fn add(&mut self, id: i64, turn: &Turn, edge: Edge) {

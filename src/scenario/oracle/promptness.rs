@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Action;
 use super::answers::is_refusal;
 use super::command::Command;
 use super::judge::{Judge, View};
@@ -58,8 +59,9 @@ impl Judge<'_> {
         let timed_out_us = start_us.saturating_add(self.config.reply_timeout_us());
         let is_known_dead = |id: i64| views.len() == 1 && self.forest.is_dead(id);
         match record.command {
-            Command::Ping(id) if is_known_dead(id) => Some(start_us),
-            Command::Exec { id, .. } if is_known_dead(id) || self.is_known_silent(record, id) => Some(start_us),
+            Command::Ping(id) if is_known_dead(id) => Some(start_us.max(self.struck_us(record, id))),
+            Command::Exec { id, .. } if is_known_dead(id) => Some(start_us.max(self.struck_us(record, id))),
+            Command::Exec { id, .. } if self.is_known_silent(record, id) => Some(start_us),
             Command::Exec { id, .. } if self.forest.exists(id) => {
                 let silent_us = self.is_silent_throughout(id, start_us, timed_out_us).then_some(timed_out_us);
                 self.killed_us(record, id, start_us).into_iter().chain(silent_us).min()
@@ -70,6 +72,24 @@ impl Judge<'_> {
             }
             _ => Some(timed_out_us),
         }
+    }
+
+    /// A command before it in the order of input has seen a death from outside that had not come when this one was answered:
+    /// the state that it saw is known no more.
+    pub(super) fn is_older_than_a_death(&self, record: &Record) -> bool {
+        let (Command::Exec { id, .. } | Command::Ping(id)) = record.command else { return false };
+        let path = self.forest.path(id);
+        let kills = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill);
+        let later = kills.filter(|kill| kill.index > record.replied_index());
+        self.forest.is_dead(id) && later.map(|kill| kill.what.1).any(|killed| path.contains(&killed))
+    }
+
+    /// When a death from outside, of the node or of one above it, must be known. It may come while the command is under way.
+    fn struck_us(&self, record: &Record, id: i64) -> u64 {
+        let path = self.forest.path(id);
+        let kills = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill);
+        let ours = kills.filter(|kill| path.contains(&kill.what.1) && kill.at_us <= record.replied_us());
+        ours.map(|kill| kill.at_us.saturating_add(LAST_REPLIES_US)).max().unwrap_or(0)
     }
 
     /// When an exec must have failed because the node, or one above it, is killed while it is under way.
