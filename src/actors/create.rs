@@ -207,7 +207,7 @@ impl ControlNode {
                 return self.end_creation(op, newborn_is_silent());
             }
             // While they are being linked it may be the way between the two that is silent, and not the parent.
-            if creation.stage == Stage::Asking {
+            if creation.stage == Stage::Asking || self.registry.stopped.contains(&parent) {
                 self.mark_silent(parent);
             }
             self.end_creation(op, Refusal::ParentUnavailable);

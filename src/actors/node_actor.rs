@@ -142,6 +142,7 @@ pub struct NodeActor {
     host: Rc<dyn NodeHost>,
     gate: Gate,
     /// What has come while it was stopped.
+    #[expect(clippy::box_collection, reason = "a large tree has very many nodes, and hardly one that is stopped")]
     stash: Option<Box<VecDeque<Mail>>>,
     /// By how much its clock is ahead of the others'.
     ahead: Nanos,

@@ -179,10 +179,8 @@ impl Trial {
 
     fn perform(&mut self, effect: ControlEffect) -> Checked {
         match &effect {
-            ControlEffect::Answer(op, _) => {
-                if !self.unanswered.remove(op) {
-                    return Err(format!("command {op} is answered again"));
-                }
+            ControlEffect::Answer(op, _) if !self.unanswered.remove(op) => {
+                return Err(format!("command {op} is answered again"));
             }
             ControlEffect::Connect { link, upper: NodeKey::CONTROL, lower, .. } => {
                 self.links.insert(*link, *lower);

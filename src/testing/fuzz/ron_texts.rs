@@ -6,6 +6,7 @@ use crate::command_sets::CommandSetKind;
 use crate::error::ConfigError;
 use crate::faults::{Fault, FaultPlan, WrongFault};
 use crate::modes::{MAX_CAPACITY, Mode, Span, SystemConfig};
+use crate::scenario::Scenario;
 use crate::topology::TopologyKind;
 
 /// How much an error says at most besides what it repeats of the text.
@@ -15,7 +16,12 @@ const WORDS_MAX: usize = 1_000;
 type Kind = (fn(&str), fn(&mut Unstructured) -> Result<()>);
 
 /// Every kind of RON that is read. Whoever adds one adds it here, at the end, so that the corpus keeps its meaning.
-const KINDS: [Kind; 3] = [(check_system, check_any_system), (check_fault, |_| Ok(())), (check_plan, |_| Ok(()))];
+const KINDS: [Kind; 4] = [
+    (check_system, check_any_system),
+    (check_fault, |_| Ok(())),
+    (check_plan, |_| Ok(())),
+    (check_scenario, |_| Ok(())),
+];
 
 /// Any text as RON, and any value written as RON: reading is total, an error shows its place, and what was written is
 /// read as the same.
@@ -69,6 +75,14 @@ fn check_plan(text: &str) {
     match text.parse::<FaultPlan>() {
         Ok(plan) => assert_eq!(plan.to_ron().parse(), Ok(plan)),
         Err(wrong) => check_wrong(text, &wrong),
+    }
+}
+
+fn check_scenario(text: &str) {
+    match text.parse::<Scenario>() {
+        Ok(scenario) => assert_eq!(scenario.to_ron().parse(), Ok(scenario)),
+        Err(ConfigError::Text { line, column, .. }) => check_place(text, line, column),
+        Err(_) => {}
     }
 }
 
