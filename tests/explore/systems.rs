@@ -71,7 +71,7 @@ pub const SMALL: &[Named] = &[
     calm("drop, copy", List, TWO, &[Exec(2), Ping(1)], 5880).drop().copy(),
     calm("drop, copy, kill", List, TWO, &[Exec(2)], 5519).drop().copy().kill(),
     calm("hurry", List, THREE, &[Exec(3), Remove(2), PingAll], 10205).hurry(),
-    calm("insert, hurry", List, THREE, &[Create(5, Some(1)), Exec(3)], 28519).hurry(),
+    calm("insert, hurry", List, THREE, &[Create(5, Some(1)), Exec(3)], 31_423).hurry(),
 ];
 
 /// Explored by one command: see `tests/explore.rs`.
