@@ -35,7 +35,7 @@ const MOST_GROUPS: usize = 26;
 /// use proptest::{strategy::{Strategy, ValueTree}, test_runner::TestRunner};
 /// let tree = scenario().new_tree(&mut TestRunner::deterministic())?;
 /// assert!(tree.current().check().is_ok());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), proptest::test_runner::Reason>(())
 /// ```
 pub fn scenario() -> impl Strategy<Value = Scenario> {
     systems().prop_flat_map(|(topology, commands)| scenario_of(topology, commands))
