@@ -175,6 +175,7 @@ impl<'t, C: CommandSet> Session<'t, C> {
 
     /// The next line is not read before the answer has been printed.
     fn wait(&self, command: Command<C>) -> Result<(), Failure> {
+        tracing::debug!(%command, "nothing more is read before this is over");
         let answer = self.tree.call(command)?;
         self.told();
         let (tell, printed) = bounded(1);

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use tokio::sync::Notify;
 
-use super::link_faults::LinkFaults;
+use super::link_faults::{LinkFaults, Told};
 use super::outbox::{MAX_BACKLOG_BYTES, Outgoing, ROOM_BYTES};
 use crate::actors::message::{Envelope, Nanos};
 use crate::actors::{LinkEnd, LinkFrame};
@@ -31,6 +31,7 @@ pub(super) struct Line {
     wake_at: Cell<Nanos>,
     is_tended: Cell<bool>,
     is_closed: Cell<bool>,
+    is_damaged: Cell<bool>,
     moved: Notify,
     has_room: Notify,
     this: Weak<Self>,
@@ -50,6 +51,7 @@ impl Line {
             wake_at: Cell::new(Nanos::MAX),
             is_tended: Cell::new(false),
             is_closed: Cell::new(false),
+            is_damaged: Cell::new(false),
             moved: Notify::new(),
             has_room: Notify::new(),
             this: Weak::clone(this),
@@ -97,7 +99,7 @@ impl Line {
     }
 
     /// Whether the frame that has just come is damaged.
-    pub(super) fn is_damaged(&self) -> bool {
+    pub(super) fn came_damaged(&self) -> bool {
         let back = if self.way == Direction::Down { Direction::Up } else { Direction::Down };
         self.faults.damages_incoming(self.below, back)
     }
@@ -159,12 +161,9 @@ impl Line {
         if !self.faults.any() && self.late.borrow().is_empty() {
             return self.put(&frame);
         }
-        let fate = self.faults.fate(self.below, self.way);
+        let (fate, told) = self.faults.fate(self.below, self.way);
         if fate.is_corrupt {
-            if let Some(outgoing) = &*self.outgoing.borrow() {
-                outgoing.put_damaged(&frame);
-            }
-            return;
+            return self.put_damaged(frame, told);
         }
         if fate.copies == 2 {
             self.go(frame.clone(), fate);
@@ -195,7 +194,25 @@ impl Line {
         }
     }
 
+    /// Who sends it may be the one who dies of it. So the control node is told before; meanwhile nothing more goes.
+    fn put_damaged(&self, frame: LinkFrame, told: Option<Told>) {
+        self.is_damaged.set(true);
+        let Some(this) = self.this.upgrade() else { return };
+        actix_rt::spawn(async move {
+            if let Some(told) = told {
+                told.await;
+            }
+            if let Some(outgoing) = &*this.outgoing.borrow() {
+                outgoing.put_damaged(&frame);
+                outgoing.flush();
+            }
+        });
+    }
+
     fn put(&self, frame: &LinkFrame) {
+        if self.is_damaged.get() {
+            return;
+        }
         if let Some(outgoing) = &*self.outgoing.borrow() {
             outgoing.put(frame);
         }

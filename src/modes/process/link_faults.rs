@@ -1,6 +1,7 @@
 //! The faults of links, as far as this process has a part in them: as the one who sends.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::time::Instant;
 
 use crate::actors::message::Nanos;
@@ -15,11 +16,14 @@ pub(super) struct LinkFaults {
     /// Damage to what comes, for who reads what others have sent without it.
     of_incoming: RefCell<Rules>,
     /// Takes the number of a fault that has happened and is over.
-    happened: Box<dyn Fn(u64)>,
+    happened: Box<dyn Fn(u64) -> Told>,
 }
 
+/// Ends when the control node has been told.
+pub(super) type Told = Pin<Box<dyn Future<Output = ()>>>;
+
 impl LinkFaults {
-    pub(super) fn new(seed: u64, happened: impl Fn(u64) + 'static) -> Self {
+    pub(super) fn new(seed: u64, happened: impl Fn(u64) -> Told + 'static) -> Self {
         let (rules, of_incoming) = (RefCell::new(Rules::new(seed)), RefCell::new(Rules::new(seed)));
         Self { start: Instant::now(), any: Cell::new(false), rules, of_incoming, happened: Box::new(happened) }
     }
@@ -63,25 +67,25 @@ impl LinkFaults {
         self.any.get() && self.rules.borrow().break_the_stream(below, way)
     }
 
-    /// What becomes of the next frame that is sent that way.
-    pub(super) fn fate(&self, below: NodeId, way: Direction) -> Fate {
+    /// What becomes of the next frame that is sent that way; and if a fault is over with it, when that is known.
+    pub(super) fn fate(&self, below: NodeId, way: Direction) -> (Fate, Option<Told>) {
         Self::draw(&self.rules, self, below, way)
     }
 
     /// Whether the frame that has just come is damaged.
     pub(super) fn damages_incoming(&self, below: NodeId, way: Direction) -> bool {
-        self.any.get() && Self::draw(&self.of_incoming, self, below, way).is_corrupt
+        self.any.get() && Self::draw(&self.of_incoming, self, below, way).0.is_corrupt
     }
 
-    fn draw(rules: &RefCell<Rules>, all: &Self, below: NodeId, way: Direction) -> Fate {
+    fn draw(rules: &RefCell<Rules>, all: &Self, below: NodeId, way: Direction) -> (Fate, Option<Told>) {
         let (fate, spent) = {
             let mut rules = rules.borrow_mut();
             (rules.fate(below, way), rules.take_spent())
         };
-        if let Some(number) = spent {
+        let told = spent.map(|number| {
             all.look();
-            (all.happened)(number);
-        }
-        fate
+            (all.happened)(number)
+        });
+        (fate, told)
     }
 }

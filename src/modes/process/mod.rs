@@ -21,6 +21,7 @@ mod spawner;
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fs::File;
+use std::future::ready;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
@@ -123,6 +124,7 @@ fn own_link_faults(seed: u64, processes: &Weak<Processes>) -> LinkFaults {
         if let Some(processes) = processes.upgrade() {
             processes.frame_was_damaged(number);
         }
+        Box::pin(ready(()))
     })
 }
 

@@ -283,17 +283,31 @@ impl Host {
         }
     }
 
+    /// Waits until what was said to the control node has left this process.
+    pub(super) async fn control_is_told(&self) {
+        until_it_is_queued().await;
+        // The control link's is the first.
+        let outbox = self.outboxes.borrow().first().cloned();
+        while outbox.as_ref().and_then(Weak::upgrade).is_some_and(|outbox| !outbox.is_empty()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until nothing that was sent is left in this process.
     pub(super) async fn all_is_written(&self) {
-        // What was sent is put into the outboxes by actors, in this turn or the next.
-        for _ in 0..4 {
-            tokio::task::yield_now().await;
-        }
+        until_it_is_queued().await;
         let has_left = |outbox: &Weak<Outbox>| outbox.upgrade().is_none_or(|outbox| outbox.is_empty());
         let holds_nothing = |line: &Weak<Line>| line.upgrade().is_none_or(|line| line.is_empty());
         while !(self.outboxes.borrow().iter().all(has_left) && self.lines.borrow().iter().all(holds_nothing)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+}
+
+/// What was sent is put into the outboxes by actors, in this turn or the next.
+async fn until_it_is_queued() {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::fail_point::{Action, FailPoints};
-use super::link_faults::LinkFaults;
+use super::link_faults::{LinkFaults, Told};
 use super::node::{Host, LAST_WORDS};
 use crate::actors::NodeMail;
 use crate::actors::message::ControlUp;
@@ -26,10 +26,17 @@ pub(super) struct NodeFaults {
 impl NodeFaults {
     pub(super) fn new(seed: u64, points: FailPoints, host: &Weak<Host>) -> Self {
         let host = Weak::clone(host);
-        let happened = move |number| {
-            if let Some(host) = host.upgrade() {
+        let happened = move |number| -> Told {
+            let host = host.upgrade();
+            if let Some(host) = &host {
                 host.report(ControlUp::Happened { number });
             }
+            Box::pin(async move {
+                if let Some(host) = host {
+                    // A control node that reads nothing is not waited for.
+                    let _ = tokio::time::timeout(LAST_WORDS, host.control_is_told()).await;
+                }
+            })
         };
         Self {
             links: Rc::new(LinkFaults::new(seed, happened)),

@@ -123,7 +123,7 @@ pub(super) async fn deliver(Reading { mut incoming, to, reader, line, way_up }: 
             tracing::error!(link = to.link.0, "a link is closed: a descriptor has come that nobody asked for");
             break;
         }
-        if line.is_damaged() {
+        if line.came_damaged() {
             tracing::error!(link = to.link.0, "a link is closed: a fault has damaged what has come");
             break;
         }
