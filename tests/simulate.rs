@@ -66,6 +66,19 @@ fn file(folder: &Path, text: &str) -> String {
     path.to_str().expect("a path").to_owned()
 }
 
+/// The run may be over before the end of the process has been seen.
+#[test]
+fn a_damaged_link_is_a_death_as_soon_as_it_shows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script =
+        "create 1\\ncreate 2 1\\nfault Corrupt(links: Above(1))\\nexec 1 x 5\\n#= Error:1: Node is unavailable\\n";
+    let path = file(folder.path(), &format!("(system: (reply_timeout: \"60s\"), script: \"{script}\")"));
+    for mode in ["simulated", "threads", "process"] {
+        let ended = simulate(&[&path, "--mode", mode]);
+        assert_eq!(ended.status.code(), Some(0), "{mode}: {}", said(&ended));
+    }
+}
+
 const GOOD: &str = "(script: \"create 1\\nexec 1 x 5\\nexec 1 x\\n#= Ok:1: 5\\n\")";
 
 #[test]

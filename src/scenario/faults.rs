@@ -7,8 +7,8 @@ use super::Scenario;
 use super::oracle::{Action, Event, Happened, Told, Trouble};
 use crate::faults::{Fault, FaultKind, Links, Spread};
 use crate::modes::Mode;
-use crate::topology::NodeId;
-use crate::trace::What;
+use crate::topology::{CONTROL, NodeId};
+use crate::trace::{Passage, What};
 
 /// What is lost at most, in all, if it is to be a matter of time only.
 const LOSS: f64 = 0.35;
@@ -19,8 +19,19 @@ const DELAYS: f64 = 1.0 / 50.0;
 /// The same for what nodes take longer each time.
 const SLOWNESS: f64 = 1.0 / 4000.0;
 
-/// A death is known within this time.
+/// A death is known within this time in the simulation.
 const KNOWN_WITHIN_US: u64 = 100_000;
+
+/// And on a machine, however busy it is.
+const SHOWS_WITHIN_US: u64 = 20_000_000;
+
+/// A node whose link was damaged.
+#[derive(Clone, Copy, Default)]
+struct Doom {
+    damaged_us: u64,
+    /// When the control node heard from the node above that it is gone.
+    heard_us: Option<u64>,
+}
 
 /// Reads a trace, event by event.
 pub(super) struct Teller {
@@ -30,12 +41,16 @@ pub(super) struct Teller {
     /// Those that have taken effect.
     begun: BTreeSet<u64>,
     live: BTreeSet<NodeId>,
+    /// Whose newest link is one to the control node.
+    top: BTreeSet<NodeId>,
     /// Who was struck, how, and when: it is told when it shows, for a node that is not there is not struck.
     struck: BTreeMap<NodeId, (Action, u64)>,
     /// How long that takes.
     shows_within_us: u64,
+    /// How long a damaged link takes to be the death of its node, where nobody says when that was heard of.
+    known_within_us: u64,
     /// Whose link was damaged, and when.
-    doomed: BTreeMap<NodeId, u64>,
+    doomed: BTreeMap<NodeId, Doom>,
     /// Together they are more than a matter of time.
     is_much: bool,
 }
@@ -46,9 +61,13 @@ impl Teller {
         let all: Vec<Fault> = scenario.faults.0.iter().cloned().chain(typed).collect();
         let load: f64 = all.iter().map(|fault| load(&fault.what, reply_timeout)).sum();
         let faults = (1..).zip(scenario.faults.0.iter().cloned()).collect();
-        let (begun, live, struck, doomed) = Default::default();
-        let shows_within_us = if scenario.system.mode == Mode::Simulated { 0 } else { KNOWN_WITHIN_US };
-        Self { reply_timeout, faults, begun, live, struck, shows_within_us, doomed, is_much: load > 1.0 }
+        let (begun, live, top, struck, doomed) = Default::default();
+        let (shows_within_us, known_within_us) = match scenario.system.mode {
+            Mode::Simulated => (0, KNOWN_WITHIN_US),
+            Mode::Threads | Mode::Process => (SHOWS_WITHIN_US, SHOWS_WITHIN_US),
+        };
+        let is_much = load > 1.0;
+        Self { reply_timeout, faults, begun, live, top, struck, shows_within_us, known_within_us, doomed, is_much }
     }
 
     /// The plan, before anything happens.
@@ -96,7 +115,11 @@ impl Teller {
             What::Started { node, .. } => {
                 self.live.insert(*node);
                 self.doomed.remove(node);
+                self.struck.remove(node);
             }
+            What::Linked { upper: CONTROL, lower, .. } => drop(self.top.insert(*lower)),
+            What::Linked { lower, .. } => drop(self.top.remove(lower)),
+            What::Delivered(passage) if passage.to == Some(CONTROL) => self.heard(at_us, passage),
             What::Fault { number, node, .. } => return self.begun(at_us, *number, *node),
             What::Healed { number } => return self.healed(at_us, *number),
             _ => {}
@@ -104,12 +127,21 @@ impl Teller {
         Vec::new()
     }
 
-    /// What a damaged link does is seen from then on; the death that comes of it is known soon after it.
+    /// The control node is told of a child that is gone.
+    fn heard(&mut self, at_us: u64, passage: &Passage) {
+        let gone = passage.envelope.strip_prefix("child ").and_then(|rest| rest.split_once(" gone "));
+        let node = gone.and_then(|(node, _)| node.parse().ok());
+        if let Some(doom) = node.and_then(|node: NodeId| self.doomed.get_mut(&node)) {
+            doom.heard_us.get_or_insert(at_us);
+        }
+    }
+
+    /// What a damaged link does is seen from then on; the death that comes of it is known when it is heard of.
     fn ended(&mut self, at_us: u64, node: NodeId) -> Option<Event> {
         self.live.remove(&node);
-        let damaged_us = self.doomed.remove(&node)?;
-        let what = Happened::Outside { action: Action::Kill, id: node };
-        Some(Event { at_us: damaged_us.max(at_us.saturating_sub(KNOWN_WITHIN_US)), what })
+        let doom = self.doomed.remove(&node)?;
+        let at_us = doom.heard_us.unwrap_or(at_us.saturating_sub(self.known_within_us)).max(doom.damaged_us);
+        Some(Event { at_us, what: Happened::Outside { action: Action::Kill, id: node } })
     }
 
     fn begun(&mut self, at_us: u64, number: u64, node: Option<NodeId>) -> Vec<Happened> {
@@ -119,7 +151,7 @@ impl Teller {
         if let (FaultKind::Corrupt { .. }, Some(node)) = (what, node) {
             // The link is lost at once. Its node dies when that has been heard of: later where the way up is bad or
             // somebody is stopped, and not at all where the link was one that was only being made.
-            self.doomed.insert(node, at_us);
+            self.doomed.insert(node, Doom { damaged_us: at_us, heard_us: None });
             return vec![Happened::Fault(Told::Begun { number, trouble: Some(Trouble::Hinder(Some(node))) })];
         }
         let begun = Happened::Fault(Told::Begun { number, trouble: self.trouble(what) });
@@ -134,6 +166,18 @@ impl Teller {
             self.struck.insert(node, (Action::Continue, at_us));
         }
         vec![Happened::Fault(Told::Over { number })]
+    }
+
+    /// The system has ended. The last deaths may not have been seen, but what was heard of them was.
+    pub(super) fn finish(&mut self) -> Vec<Event> {
+        // Where there are processes, the end of one is seen later than what its link has said.
+        let is_real = self.shows_within_us > 0;
+        let known_us = |(id, doom): (NodeId, Doom)| {
+            let at_once = (is_real && self.top.contains(&id)).then_some(doom.damaged_us);
+            Some((id, doom.heard_us.or(at_once)?.max(doom.damaged_us)))
+        };
+        let kill = |(id, at_us)| Event { at_us, what: Happened::Outside { action: Action::Kill, id } };
+        std::mem::take(&mut self.doomed).into_iter().filter_map(known_us).map(kill).collect()
     }
 
     /// What it does to a process, if there is one.

@@ -364,6 +364,7 @@ fn history<'l>(
             what => history.extend(teller.happened(at_us, what)),
         }
     }
+    history.extend(teller.finish());
     // Stamps are taken by several threads, and may be kept in another order.
     history.sort_by_key(|event| event.at_us);
     history.push(Event { at_us: end_us, what: Happened::Ended });
