@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, System};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use nodetree::{Command, Dictionary, Mode, NodeTree, Reply};
+use nodetree::faults::FaultPlan;
+use nodetree::{Builder, Command, Dictionary, Mode, NodeTree, Reply};
 use table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, rate};
 
 /// How many commands may be on their way in either system.
@@ -39,8 +40,13 @@ fn size() -> Size {
 
 fn main() -> Outcome<()> {
     table::print(|print| {
-        for measure in [|| latency(1), || latency(8), || pipelined(1), || pipelined(8), simulated] {
+        for measure in [|| latency(1), || latency(8), || pipelined(1), || pipelined(8)] {
             print(measure()?)?;
+        }
+        print(simulated(false, 1_000_000.0)?)?;
+        print(simulated(true, 300_000.0)?)?;
+        for mode in [Mode::Simulated, Mode::Threads] {
+            print(with_an_empty_plan(mode)?)?;
         }
         Ok(())
     })
@@ -48,7 +54,7 @@ fn main() -> Outcome<()> {
 
 /// One exec after the other: from the submission until the reply is there.
 fn latency(depth: usize) -> Outcome<Row> {
-    let (ours, bare, size) = (Ours::start(Mode::Threads, depth)?, Bare::start(depth)?, size());
+    let (ours, bare, size) = (Ours::start(Mode::Threads, depth, |builder| builder)?, Bare::start(depth)?, size());
     let time = |each: &mut dyn FnMut() -> Outcome<()>| -> Outcome<f64> {
         let start = Instant::now();
         (0..size.one_by_one).try_for_each(|_| each())?;
@@ -65,7 +71,7 @@ fn latency(depth: usize) -> Outcome<Row> {
 
 /// One thread submits without waiting for replies, another takes them.
 fn pipelined(depth: usize) -> Outcome<Row> {
-    let (ours, bare, size) = (Ours::start(Mode::Threads, depth)?, Bare::start(depth)?, size());
+    let (ours, bare, size) = (Ours::start(Mode::Threads, depth, |builder| builder)?, Bare::start(depth)?, size());
     let figures = in_turns(
         size.rounds,
         [&mut || through(size.pipelined, || ours.submit(), || ours.receive()), &mut || {
@@ -76,25 +82,48 @@ fn pipelined(depth: usize) -> Outcome<Row> {
     Ok(row(format!("exec at depth {depth}, pipelined"), Unit::PerSecond, &figures, goal))
 }
 
-/// Envelopes in virtual time, with neither trace nor codec; the baseline is what the bare chain delivers.
-fn simulated() -> Outcome<Row> {
-    const DEPTH: usize = 8;
+/// How deep the chain of a simulation is.
+const DEPTH: usize = 8;
+
+/// Envelopes in virtual time without a trace, each of them through the codec or none; the baseline is what the bare
+/// chain delivers.
+fn simulated(codec: bool, least: f64) -> Outcome<Row> {
     let (bare, size) = (Bare::start(DEPTH)?, size());
-    let ours = Ours::build(Mode::Simulated, DEPTH)?;
-    let commands = size.pipelined / 10;
-    let mut measure = || {
-        let (start, before) = (Instant::now(), ours.delivered());
-        let execs = (0..commands).map(|_| load(DEPTH));
-        let tickets = ours.submit_all(execs)?;
-        ours.settle()?;
-        let rate = (ours.delivered() - before) as f64 / start.elapsed().as_secs_f64();
-        tickets.into_iter().try_for_each(|ticket| ours.wait(ticket).map(drop))?;
-        Ok(rate)
-    };
+    let ours = Ours::build(Mode::Simulated, DEPTH, |builder| builder.codec_on_each_hop(codec))?;
     let hops = (2 * DEPTH) as f64;
     let mut bare = || Ok(hops * through(size.pipelined, || bare.submit(), || bare.receive())?);
-    let figures = in_turns(size.rounds, [&mut measure, &mut bare])?;
-    Ok(row("simulated, envelopes".to_owned(), Unit::PerSecond, &figures, Goal::Least(500_000.0)))
+    let figures = in_turns(size.rounds, [&mut || in_virtual_time(&ours, size.pipelined / 10), &mut bare])?;
+    let what = if codec { "simulated, envelopes through the codec" } else { "simulated, envelopes" };
+    Ok(row(what.to_owned(), Unit::PerSecond, &figures, Goal::Least(least)))
+}
+
+/// How many envelopes a second are delivered for so many execs.
+fn in_virtual_time(ours: &NodeTree<Dictionary>, commands: usize) -> Outcome<f64> {
+    let (start, before) = (Instant::now(), ours.delivered());
+    let tickets = ours.submit_all((0..commands).map(|_| load(DEPTH)))?;
+    ours.settle()?;
+    let rate = (ours.delivered() - before) as f64 / start.elapsed().as_secs_f64();
+    tickets.into_iter().try_for_each(|ticket| ours.wait(ticket).map(drop))?;
+    Ok(rate)
+}
+
+/// Execs with a fault plan in which there is nothing; the baseline is the same without one.
+fn with_an_empty_plan(mode: Mode) -> Outcome<Row> {
+    let size = size();
+    let empty = |builder: Builder<Dictionary>| builder.faults(FaultPlan::default());
+    let figures = if mode == Mode::Simulated {
+        let [planned, plain] = [Ours::build(mode, DEPTH, empty)?, Ours::build(mode, DEPTH, |builder| builder)?];
+        let measure = |ours| in_virtual_time(ours, size.pipelined / 10);
+        in_turns(size.rounds, [&mut || measure(&planned), &mut || measure(&plain)])?
+    } else {
+        let [planned, plain] = [Ours::start(mode, 1, empty)?, Ours::start(mode, 1, |builder| builder)?];
+        let measure = |ours: &Ours| through(size.pipelined, || ours.submit(), || ours.receive());
+        in_turns(size.rounds, [&mut || measure(&planned), &mut || measure(&plain)])?
+    };
+    let what = format!("{mode}, with an empty fault plan");
+    let [ours, plain] = figures.map(|figures| median(&figures));
+    let baseline = Some(("without", plain));
+    Ok(Row { what, unit: Unit::PerSecond, ours, baseline, goal: Goal::Ratio(1.05) })
 }
 
 fn row(what: String, unit: Unit, [ours, bare]: &[Vec<f64>; 2], goal: Goal) -> Row {
@@ -124,8 +153,12 @@ struct Ours {
 }
 
 impl Ours {
-    fn build(mode: Mode, depth: usize) -> Outcome<NodeTree<Dictionary>> {
-        let tree = NodeTree::<Dictionary>::builder().mode(mode).capacity(CAPACITY).codec_on_each_hop(false).start()?;
+    fn build(
+        mode: Mode,
+        depth: usize,
+        with: impl Fn(Builder<Dictionary>) -> Builder<Dictionary>,
+    ) -> Outcome<NodeTree<Dictionary>> {
+        let tree = with(NodeTree::builder().mode(mode).capacity(CAPACITY).codec_on_each_hop(false)).start()?;
         for id in 1..=depth {
             tree.line(&if id == 1 { "create 1".to_owned() } else { format!("create {id} {}", id - 1) })?;
         }
@@ -134,8 +167,8 @@ impl Ours {
         Ok(tree)
     }
 
-    fn start(mode: Mode, depth: usize) -> Outcome<Self> {
-        let tree = Self::build(mode, depth)?;
+    fn start(mode: Mode, depth: usize, with: impl Fn(Builder<Dictionary>) -> Builder<Dictionary>) -> Outcome<Self> {
+        let tree = Self::build(mode, depth, with)?;
         let replies = tree.replies()?;
         Ok(Self { tree, replies, depth })
     }

@@ -107,6 +107,7 @@ impl Display for Figure {
             Unit::Time if figure >= 1.0 => write!(f, "{figure:.2} s"),
             Unit::Time if figure >= 1e-3 => write!(f, "{:.2} ms", figure * 1e3),
             Unit::Time => write!(f, "{:.1} µs", figure * 1e6),
+            Unit::PerSecond if figure < 1e4 => write!(f, "{figure:.0}/s"),
             Unit::PerSecond => write!(f, "{:.0} 000/s", figure / 1e3),
             Unit::Bytes => write!(f, "{:.2} MB", figure / 1e6),
             Unit::Count => write!(f, "{figure:.0}"),

@@ -81,12 +81,26 @@ pub enum Bug {
     EarlyGreetingForgotten,
     /// A link that may lose repeats nothing.
     LossNotRepeated,
+    /// What is sent over a link that repeats is handed on as it is.
+    RepeatBypassed,
+    /// A link that repeats begins anew with each fault, and forgets what is under way.
+    RepeatBegunAnew,
+    /// Of what has come over a link in order only the first is taken.
+    OnlyFirstTaken,
+    /// A fault of one direction of a link holds for the other one too.
+    DirectionIgnored,
+    /// A fault of a link that is healed stays.
+    HealedFaultStays,
+    /// All links draw from one generator.
+    ChanceShared,
+    /// A fault that damages one frame damages those behind it.
+    DamagedForEver,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 41] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
@@ -121,6 +135,13 @@ impl Bug {
         Self::UndoLeavesLinks,
         Self::EarlyGreetingForgotten,
         Self::LossNotRepeated,
+        Self::RepeatBypassed,
+        Self::RepeatBegunAnew,
+        Self::OnlyFirstTaken,
+        Self::DirectionIgnored,
+        Self::HealedFaultStays,
+        Self::ChanceShared,
+        Self::DamagedForEver,
     ];
 
     #[cfg(feature = "testing")]

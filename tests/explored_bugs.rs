@@ -22,6 +22,7 @@ const FOUND: &[(Bug, &str, usize, &str)] = &[
     (Bug::UndoLeavesLinks, "remove with two children, kill", 21, "links that are not used"),
     (Bug::EarlyGreetingForgotten, "create, kill", 6, "waits until its time is up"),
     (Bug::LossNotRepeated, "drop", 3, "waits until its time is up"),
+    (Bug::OnlyFirstTaken, "drop", 14, "waits until its time is up"),
 ];
 
 #[test]

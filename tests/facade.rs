@@ -292,3 +292,31 @@ fn a_silent_node_does_not_use_up_the_room_of_the_others() {
     tree.settle().unwrap();
     assert_eq!(tree.line("ping 1").unwrap(), "Ok: 1", "what was given back can be taken again");
 }
+
+/// However many pingalls are under way, what nodes keep of them is bounded: beyond some hundred they are asked together. All
+/// are answered in time.
+#[test]
+fn many_pingalls_are_asked_together() {
+    const MANY: usize = 20_000;
+    let tree: NodeTree<Dictionary> = tree(Mode::Simulated);
+    for line in ["create 1", "create 2 1", "pause 2"] {
+        tree.line(line).expect("a reply");
+    }
+    // So long it takes until all are taken.
+    let began = tree.now();
+    let all = tree.submit_all((0..MANY).map(|_| Command::All)).expect("there is room");
+    assert!(all.into_iter().all(|ticket| tree.wait(ticket).is_ok()));
+    let to_take_all = tree.now() - began;
+    let (began, before) = (tree.now(), tree.delivered());
+    let tickets = tree.submit_all((0..MANY).map(|_| Command::PingAll)).expect("there is room");
+    for ticket in tickets {
+        assert_eq!(tree.wait(ticket).expect("a reply").to_string(), "Ok: 2");
+    }
+    let took = tree.now() - began;
+    assert!(took <= to_take_all + Duration::from_millis(301), "{took:?}, and {to_take_all:?} to take them");
+    // To the node above, to the one that is paused, and the answer.
+    let envelopes = tree.delivered() - before;
+    assert!((1_000..=3 * 1_024).contains(&envelopes), "{envelopes}");
+    tree.line("resume 2").expect("a reply");
+    assert_eq!(tree.line("pingall").expect("a reply"), "Ok: -1");
+}

@@ -5,6 +5,8 @@
 #[cfg(target_os = "linux")]
 #[path = "planted/processes.rs"]
 mod processes;
+#[path = "planted/rules.rs"]
+mod rules;
 #[cfg(target_os = "linux")]
 #[path = "common/sandbox.rs"]
 #[allow(dead_code, reason = "shared with tests of processes, which use all of it")]
@@ -29,6 +31,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use rules::{RuleStep, check_rules, rule_steps};
 
 /// In so many cases a bug must be found.
 const CASES: u32 = 2_000;
@@ -53,6 +56,7 @@ enum Steps<'t> {
     Operations(&'t mut Vec<Operation>),
     Journey(&'t mut Journey),
     Happenings(&'t mut Vec<Happening>),
+    Rules(&'t mut Vec<RuleStep>),
 }
 
 impl Steps<'_> {
@@ -62,6 +66,7 @@ impl Steps<'_> {
             Self::Operations(steps) => steps.len(),
             Self::Journey(journey) => journey.ops.len() + journey.fates.len(),
             Self::Happenings(steps) => steps.len(),
+            Self::Rules(steps) => steps.len(),
         }
     }
 
@@ -72,6 +77,7 @@ impl Steps<'_> {
             Self::Journey(Journey { ops, .. }) if at < ops.len() => drop(ops.remove(at)),
             Self::Journey(Journey { ops, fates, .. }) => drop(fates.remove(at - ops.len())),
             Self::Happenings(steps) => drop(steps.remove(at)),
+            Self::Rules(steps) => drop(steps.remove(at)),
         }
     }
 }
@@ -347,6 +353,33 @@ fn by_what_is_disturbed(bug: Bug, at_most: usize) -> Hunt<'static, Disturbed> {
 fn a_deadline_on_the_wall_clock() {
     let skew = "[(what: Skew(node: 2, ahead: \"10s\")), (what: Skew(node: 3, ahead: \"1s\"))]";
     by_what_is_disturbed(Bug::DeadlineOnTheWallClock, 3).is_successful_with(disturbed_by(skew));
+}
+
+/// What is wrong with the end of a link that repeats, and how many lines are enough for it.
+#[test]
+fn what_links_that_lose_show() {
+    for (bug, at_most) in [(Bug::RepeatBypassed, 1), (Bug::RepeatBegunAnew, 8)] {
+        let loss = "[(what: Drop(links: All, chance: 0.3))]";
+        by_what_is_disturbed(bug, at_most).is_successful_with(disturbed_by(loss));
+    }
+}
+
+/// What is wrong with the rules of links, and how many steps are enough for it.
+#[test]
+fn what_becomes_of_frames() {
+    let bugs =
+        [(Bug::DirectionIgnored, 2), (Bug::HealedFaultStays, 3), (Bug::ChanceShared, 4), (Bug::DamagedForEver, 4)];
+    for (bug, at_most) in bugs {
+        let hunt = Hunt {
+            bug,
+            by: "what rules promise",
+            steps: |steps: &mut Vec<RuleStep>| Steps::Rules(steps),
+            at_most,
+            shrinks: 4_000,
+            check: |steps| check_rules(steps),
+        };
+        hunt.is_successful_with(rule_steps());
+    }
 }
 
 /// No bug is left out.

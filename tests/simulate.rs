@@ -1,12 +1,17 @@
 //! `nodetree simulate`: the scenarios that are shown, in every mode, and what is said when something is wrong.
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "shared with the tests of the prompt, which use all of it")]
+#[path = "terminal/pty.rs"]
+mod pty;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use nodetree::scenario::Scenario;
+use pty::Terminal;
 
 fn simulate(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodetree"));
@@ -165,4 +170,90 @@ fn a_file_or_an_argument_that_is_wrong_is_told_with_its_place() {
     assert_eq!(simulate(&["/nowhere/scenario.ron"]).status.code(), Some(2));
     let full = simulate(&[&path, "--trace", "/dev/full"]);
     assert!(full.status.code() == Some(1) && said(&full).contains("/dev/full: No space left"), "{}", said(&full));
+}
+
+/// The program as it is, and with a bug that tests can plant: the oracle finds it, nobody has stated anything.
+#[test]
+fn what_the_oracle_finds_is_made_small_and_can_be_run_again() {
+    const SCENARIO: &str = r#"(
+        system: (reply_timeout: "1s"),
+        script: "
+            create 1
+            create 2 1
+            create 3 2
+            create 4
+            exec 3 x 5
+            pingall
+            exec 3 x
+            ping 4
+            pingall
+            tree
+        ",
+        typing: Drawn,
+        faults: [
+            (what: Delay(links: All, by: Between("1ms", "5ms"))),
+            (when: At("60ms"), what: Kill(2)),
+            (when: After(7), what: Pause(4)),
+        ],
+    )"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), SCENARIO);
+    let smallest = folder.path().join("smallest.ron");
+    let with_the_bug = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nodetree"));
+        command.arg("simulate").args(args).env("NODETREE_PLANTED", "PingallWithoutDescendants");
+        command.stdin(Stdio::null()).output().expect("the program runs")
+    };
+    let found = with_the_bug(&[&path, "--seeds", "0..200", "--smallest", smallest.to_str().expect("a path")]);
+    let text = said(&found);
+    println!("{text}");
+    assert_eq!(found.status.code(), Some(1), "{text}");
+    let (first, _) = text.split_once('\n').expect("lines");
+    let (seed, what) = first.strip_prefix("seed ").and_then(|rest| rest.split_once(": ")).expect("a seed");
+    assert!(what.starts_with("I23 broken at ") && what.ends_with("\"pingall\""), "{text}");
+    assert!(text.contains("\n  allowed: ") && text.contains("\n  came:    "), "{text}");
+    assert!(text.contains("\nwhat happened around it:\n") && text.contains("pingall"), "{text}");
+    let small: Scenario = fs::read_to_string(&smallest).expect("it was written").parse().expect("a scenario");
+    assert!(text.contains(&small.to_ron()), "what is left is printed: {text}");
+    assert!(small.script.len() <= 4 && small.faults.0.len() <= 1, "{text}");
+    // The command that runs it again says the same; without the bug nothing is wrong.
+    let (_, again) = text.split_once("\nrun it again with:\n  nodetree simulate ").expect("a command");
+    let again: Vec<&str> = again.split_whitespace().collect();
+    assert_eq!(again, [path.as_str(), "--seed", seed]);
+    let repeated = with_the_bug(&again);
+    assert!(repeated.status.code() == Some(1) && said(&repeated).starts_with(first), "{}", said(&repeated));
+    let right = simulate(&[&path, "--seeds", "0..200"]);
+    assert_eq!(right.status.code(), Some(0), "{}", said(&right));
+}
+
+/// How many of so many seeds a bar says are done. It is as long as it should be.
+fn bar(line: &str, all: usize) -> Option<usize> {
+    let (drawn, rest) = line.trim_end().strip_prefix('[')?.split_once("] ")?;
+    let done = rest.strip_suffix(&format!(" of {all} seeds"))?.parse().ok()?;
+    let is_right = drawn == format!("{:30}", "#".repeat(30 * done / all));
+    assert!(is_right, "{line:?}");
+    Some(done)
+}
+
+#[test]
+fn at_a_terminal_a_bar_says_how_far_it_is_and_is_gone_in_the_end() {
+    const ALL: usize = 2000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), GOOD);
+    let terminal = Terminal::start(&["simulate", &path, "--seeds", "0..2000"], folder.path(), false);
+    let summary = "2000 runs, nothing wrong: 6000 replies";
+    terminal.until("what came of it", |seen| seen.lines().iter().any(|line| line.contains(" notices; ")).then_some(()));
+    {
+        let seen = terminal.seen();
+        let lines = seen.lines();
+        assert!(lines.len() <= 2 && lines[0].starts_with(summary), "nothing but that is left: {lines:?}");
+        // All that was ever shown, as it was shown, each over the one before.
+        let bytes = String::from_utf8_lossy(&seen.bytes).into_owned();
+        let shown: Vec<&str> = bytes.split('\r').filter_map(|text| text.strip_suffix("\x1b[K")).collect();
+        let (last, bars) = shown.split_last().expect("there was a bar");
+        assert_eq!(*last, "", "it is wiped away");
+        let done: Vec<_> = bars.iter().map(|line| bar(line, ALL).unwrap_or_else(|| panic!("{line:?}"))).collect();
+        assert!(!done.is_empty() && done.is_sorted_by(|one, next| one < next), "{done:?}");
+    }
+    assert_eq!(terminal.end(), Some(0));
 }

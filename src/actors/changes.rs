@@ -164,11 +164,16 @@ impl ControlNode {
     }
 
     pub(super) fn start_barriers(&mut self) {
-        while let Some((&op, _)) = self.barriers.first_key_value()
-            && (self.locks.first().is_none_or(|change| change > op) || is_planted(Bug::BarrierIgnored))
-        {
+        while let Some(op) = self.ready_barrier() {
+            let is_pingall = matches!(self.barriers.get(&op), Some(Order::PingAll));
+            if is_pingall && !self.may_start_wave() {
+                return;
+            }
             match self.barriers.remove(&op) {
-                Some(Order::PingAll) => self.start_wave(op),
+                Some(Order::PingAll) => {
+                    let others = self.others_who_ask();
+                    self.start_wave(op, others);
+                }
                 Some(Order::All) => {
                     let ids = self.topology.ids().collect();
                     self.answer(op, Outcome::All(ids));
@@ -180,6 +185,26 @@ impl ControlNode {
             }
             self.barrier_done();
         }
+    }
+
+    /// The first of those that wait for the changes before them, when it need not wait any more.
+    fn ready_barrier(&self) -> Option<u64> {
+        let (&op, _) = self.barriers.first_key_value()?;
+        let is_ready = self.locks.first().is_none_or(|change| change > op) || is_planted(Bug::BarrierIgnored);
+        is_ready.then_some(op)
+    }
+
+    /// The pingalls that are asked with the one before them, because there are many.
+    fn others_who_ask(&mut self) -> Vec<u64> {
+        let mut others = Vec::new();
+        while self.waves_are_many()
+            && let Some(op) = self.ready_barrier()
+            && matches!(self.barriers.get(&op), Some(Order::PingAll))
+        {
+            self.barriers.remove(&op);
+            others.push(op);
+        }
+        others
     }
 
     /// Changes that waited for a barrier look again whether they may start.

@@ -73,6 +73,8 @@ pub struct ControlNode {
     pub(super) relinks: BTreeMap<u64, Relink>,
     pub(super) pings: BTreeMap<u64, PendingPing>,
     pub(super) waves: BTreeMap<u64, PendingWave>,
+    /// When many are under way, the next one goes out no sooner.
+    pub(super) next_wave: Nanos,
     pub(super) strikes: BTreeMap<(NodeKey, u64), Strike>,
     /// Where the execs with an open source are.
     pub(super) open: HashMap<u64, NodeId>,
@@ -132,6 +134,7 @@ impl ControlNode {
             relinks: BTreeMap::new(),
             pings: BTreeMap::new(),
             waves: BTreeMap::new(),
+            next_wave: 0,
             strikes: BTreeMap::new(),
             open: HashMap::new(),
             early: HashMap::new(),

@@ -55,6 +55,9 @@ pub struct LinkEnd(Option<Box<Session<Envelope, Envelope>>>);
 impl LinkEnd {
     /// From now on what is sent is repeated until it has arrived.
     pub fn begin_to_repeat(&mut self) {
+        if is_planted(Bug::RepeatBegunAnew) {
+            self.0 = None;
+        }
         self.session();
     }
 
@@ -77,7 +80,8 @@ impl LinkEnd {
 
     /// Sends an envelope: gives it back as it is to travel, or keeps it for [`transmit`](Self::transmit).
     pub fn send(&mut self, now: Nanos, envelope: Envelope) -> Option<LinkFrame> {
-        let Some(session) = &mut self.0 else { return Some(LinkFrame::Envelope(envelope)) };
+        let session = self.0.as_mut().filter(|_| !is_planted(Bug::RepeatBypassed));
+        let Some(session) = session else { return Some(LinkFrame::Envelope(envelope)) };
         let bytes = ENVELOPE_BYTES + envelope.payload_bytes();
         session.push(now, envelope, bytes);
         None
@@ -90,13 +94,17 @@ impl LinkEnd {
             LinkFrame::Envelope(envelope) => Some(envelope),
             LinkFrame::Packet(packet) => {
                 self.session().receive(now, packet);
-                self.take()
+                self.next()
             }
         }
     }
 
     /// The next envelope that has come, in order.
     pub fn take(&mut self) -> Option<Envelope> {
+        self.next().filter(|_| !is_planted(Bug::OnlyFirstTaken))
+    }
+
+    fn next(&mut self) -> Option<Envelope> {
         self.0.as_mut()?.take().map(|delivered| delivered.payload)
     }
 

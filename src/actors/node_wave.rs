@@ -12,6 +12,10 @@ const IDS_IN_A_PIECE: usize = 4096;
 /// The most ids that a node keeps for one wave: more than any system has nodes.
 const IDS_MAX: usize = 1 << 20;
 
+/// The most waves that a node has open. The control node never has more under way, so that nobody waits for those that
+/// came before these.
+pub(super) const MOST_WAVES: usize = 1024;
+
 #[derive(Clone, Hash)]
 pub(super) struct Waves {
     pending: SmallMap<u64, Pending>,
@@ -48,7 +52,9 @@ impl Pending {
 }
 
 impl Waves {
-    /// A wave comes by. False when it is known already.
+    /// A wave comes by. False when it is known already. When there are too many the oldest one is forgotten: a node that
+    /// could not run for a while finds many of them, which have been given up; and whoever sends them without end gains
+    /// nothing by it.
     pub(super) fn start(&mut self, wave: u64, deadline: Nanos, children: impl Iterator<Item = NodeId>) -> bool {
         if self.pending.get(&wave).is_some() {
             return false;
@@ -57,6 +63,9 @@ impl Waves {
         let asked: Box<[_]> = children.map(|child| (child, false)).collect();
         let awaited = asked.len();
         self.pending.insert(wave, Pending { deadline, asked, awaited, missing: Vec::new() });
+        if self.pending.len() > MOST_WAVES {
+            self.pending.pop_first();
+        }
         true
     }
 
@@ -131,5 +140,26 @@ impl Waves {
             let last = missing.is_empty();
             (!std::mem::replace(&mut is_over, last)).then_some((piece, last))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_waves_come_only_the_latest_are_kept() {
+        let mut waves = Waves::default();
+        for wave in 0..100_000 {
+            assert!(waves.start(wave, wave, [1, 2].into_iter()));
+            assert!(waves.pending.len() <= MOST_WAVES);
+        }
+        assert_eq!(waves.pending.len(), MOST_WAVES);
+        let last = 99_999;
+        assert_eq!(waves.answered(last - MOST_WAVES as u64, 1, vec![1], true), None, "it is forgotten");
+        assert_eq!(waves.answered(last, 1, Vec::new(), true), None);
+        assert_eq!(waves.answered(last, 2, vec![2], true), Some((last, vec![2])));
+        assert_eq!(waves.gone(1).len() + waves.gone(2).len(), MOST_WAVES - 1);
+        assert!(waves.pending.is_empty() && waves.deadline() == Nanos::MAX);
     }
 }

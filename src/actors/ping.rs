@@ -1,6 +1,7 @@
 //! `ping` and `pingall`: nodes are asked through the tree.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
@@ -23,7 +24,14 @@ pub(super) struct PendingWave {
     awaited: BTreeSet<NodeId>,
     missing: BTreeSet<NodeId>,
     deadline: Nanos,
+    /// Further pingalls that get the same answer.
+    others: Vec<u64>,
 }
+
+/// While fewer pingalls are under way each has a wave of its own. Those that come meanwhile wait for one that goes out for
+/// all of them: so many in a reply timeout, so that there are never more than
+/// [`MOST_WAVES`](super::node_wave::MOST_WAVES).
+const WAVES_OF_THEIR_OWN: usize = super::node_wave::MOST_WAVES / 2;
 
 impl ControlNode {
     pub(super) fn ping(&mut self, op: u64, id: NodeId) {
@@ -100,12 +108,37 @@ impl ControlNode {
         pings.into_iter().for_each(|op| self.send_ping(key, op));
     }
 
-    pub(super) fn start_wave(&mut self, op: u64) {
-        let timeout = self.config.reply_timeout_ns;
+    pub(super) fn waves_are_many(&self) -> bool {
+        self.waves.len() >= WAVES_OF_THEIR_OWN
+    }
+
+    /// How much later the next wave for many goes out.
+    fn between_waves(&self) -> Nanos {
+        self.config.reply_timeout_ns / WAVES_OF_THEIR_OWN as Nanos
+    }
+
+    /// Whether another wave may go out now. If not, the control node is woken when one may.
+    pub(super) fn may_start_wave(&mut self) -> bool {
+        if !self.waves_are_many() {
+            return true;
+        }
+        let is_time = self.now >= self.next_wave;
+        if !is_time {
+            self.due(self.next_wave, Due::Wait);
+        }
+        is_time && self.waves.len() < super::node_wave::MOST_WAVES
+    }
+
+    /// Asks everybody, for all these commands.
+    pub(super) fn start_wave(&mut self, op: u64, others: Vec<u64>) {
+        // They have waited already.
+        let waited = if self.waves_are_many() { self.between_waves() } else { 0 };
+        self.next_wave = self.now + self.between_waves();
+        let timeout = self.config.reply_timeout_ns - waited;
         let top: Vec<NodeId> = self.topology.children(CONTROL).map(|(_, id)| id).collect();
         let top: Vec<NodeId> = top.into_iter().filter(|&id| self.registry.is_up(id)).collect();
         let (awaited, missing) = (top.iter().copied().collect(), BTreeSet::new());
-        self.waves.insert(op, PendingWave { awaited, missing, deadline: self.now + timeout });
+        self.waves.insert(op, PendingWave { awaited, missing, deadline: self.now + timeout, others });
         if top.is_empty() {
             return self.end_wave(op);
         }
@@ -165,7 +198,10 @@ impl ControlNode {
                 down.extend(self.topology.descendants(root));
             }
         }
-        self.answer(op, Outcome::PingAll(down.into_iter().collect()));
+        let down: Vec<NodeId> = down.into_iter().collect();
+        for op in iter::once(op).chain(wave.others) {
+            self.answer(op, Outcome::PingAll(down.clone()));
+        }
         self.barrier_done();
     }
 }

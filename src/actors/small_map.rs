@@ -27,6 +27,19 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(entries) => entries.len(),
+            Self::Many(map) => map.len(),
+        }
+    }
+
+    /// Takes out the entry with the smallest key.
+    pub(super) fn pop_first(&mut self) -> Option<(K, V)> {
+        let key = *self.iter().next()?.0;
+        self.remove(&key).map(|value| (key, value))
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         match self {
             Self::Few(entries) => entries.iter().find(|(of, _)| of == key).map(|(_, value)| value),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Direction, FaultKind, Spread};
+use crate::planted::{Bug, is_planted};
 use crate::random::Random;
 use crate::span::Span;
 use crate::topology::NodeId;
@@ -69,6 +70,9 @@ impl Rules {
 
     /// It is over; false when there was none.
     pub fn heal(&mut self, number: u64) -> bool {
+        if is_planted(Bug::HealedFaultStays) {
+            return self.active.contains_key(&number);
+        }
         self.active.remove(&number).is_some()
     }
 
@@ -83,8 +87,9 @@ impl Rules {
     }
 
     fn on(&self, below: NodeId, way: Direction) -> impl Iterator<Item = (&u64, &FaultKind)> {
+        let covers = move |direction: Direction| direction.covers(way) || is_planted(Bug::DirectionIgnored);
         let is_meant = move |kind: &FaultKind| {
-            kind.links().is_some_and(|(links, direction)| links.are_above(below) && direction.covers(way))
+            kind.links().is_some_and(|(links, direction)| links.are_above(below) && covers(direction))
         };
         self.active.iter().filter(move |(_, kind)| is_meant(kind))
     }
@@ -96,7 +101,8 @@ impl Rules {
             return fate;
         }
         let seed = self.seed;
-        let mut random = self.chances.remove(&(below, way)).unwrap_or_else(|| Random::of_link(seed, below, way));
+        let drawn = if is_planted(Bug::ChanceShared) { (0, Direction::Both) } else { (below, way) };
+        let mut random = self.chances.remove(&drawn).unwrap_or_else(|| Random::of_link(seed, drawn.0, drawn.1));
         let mut spent = None;
         for (&number, kind) in self.on(below, way) {
             match kind {
@@ -118,8 +124,8 @@ impl Rules {
                 _ => {}
             }
         }
-        self.chances.insert((below, way), random);
-        if let Some(number) = spent {
+        self.chances.insert(drawn, random);
+        if let Some(number) = spent.filter(|_| !is_planted(Bug::DamagedForEver)) {
             self.active.remove(&number);
             self.spent.insert(number);
         }

@@ -12,6 +12,8 @@ const THREE: Nodes = &[(1, None), (2, Some(1)), (3, Some(2))];
 const FOUR: Nodes = &[(1, None), (2, Some(1)), (3, Some(2)), (4, Some(3))];
 /// Two branches below the top, one of them longer.
 const FORK: Nodes = &[(1, None), (2, Some(1)), (3, Some(1)), (4, Some(2))];
+/// All at the top.
+const STAR: Nodes = &[(1, None), (2, None), (3, None), (4, None)];
 /// In a search tree, 2 has two children, and its successor 3 stands below one of them.
 const DEEP: Nodes = &[(2, None), (1, None), (4, None), (3, None)];
 const IN_ORDER: Nodes = &[(1, None), (2, None), (3, None), (4, None)];
@@ -82,4 +84,15 @@ pub const LARGE: &[Named] = &[
     calm("remove, drop, kill", List, THREE, &[Remove(2)], 304197).drop().kill(),
     calm("two execs, drop, copy, kill", List, TWO, &[Exec(2), Exec(2)], 85102).drop().copy().kill(),
     calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 988_293).drop().copy().kill(),
+    calm("remove, drop, copy, kill", List, THREE, &[Remove(2)], 0).drop().copy().kill(),
+    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 0).drop().kill(),
+    calm("remove in a tree of four, drop, copy, kill", Tree, FORK, &[Remove(1), Exec(4)], 0).drop().copy().kill(),
+    calm("four nodes abreast, three commands, drop, copy, kill", Tree, STAR, &[Exec(4), Ping(3), Exec(1)], 137_142)
+        .drop()
+        .copy()
+        .kill(),
+    calm("four nodes, three commands, drop, copy, kill", Tree, FORK, &[Exec(4), Wrong(3), Ping(1)], 17_429_077)
+        .drop()
+        .copy()
+        .kill(),
 ];

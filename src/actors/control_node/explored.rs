@@ -8,7 +8,8 @@ use crate::actors::registry::Life;
 use crate::topology::{CONTROL, Slot};
 
 impl Hash for ControlNode {
-    /// The number of a command stands for the command. The books of faults, the beats of nodes and the exhaustive list
+    /// The number of a command stands for the command. There are never so many waves that it matters when the next one may
+    /// go out. The books of faults, the beats of nodes and the exhaustive list
     /// of what is heard when are not compared: nothing of them is explored.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
@@ -30,6 +31,7 @@ impl Hash for ControlNode {
             relinks,
             pings,
             waves,
+            next_wave: _,
             strikes,
             open,
             early,

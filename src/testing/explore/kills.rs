@@ -25,9 +25,8 @@ impl World {
         };
         let Some((node, parcel)) = key.and_then(|key| self.node(key)).zip(self.flying.first(way)) else { return 0..0 };
         let Some((input, takes_effect)) = input_with_several_answers(node.key, way, parcel) else { return 0..0 };
-        let mut node = node.node.it.clone();
-        node.handle(self.now, input);
-        let sent = node.take_effects().iter().filter(|effect| is_sent(effect)).count();
+        let done = self.machines.node(&node.node, self.now, input);
+        let sent = done.effects.iter().filter(|effect| is_sent(effect)).count();
         usize::from(!takes_effect)..sent
     }
 }

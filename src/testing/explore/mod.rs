@@ -27,6 +27,13 @@
 //! **Two states are one** when they do the same from then on, see `actors/explored.rs`. 128 bits stand for each. Nothing
 //! else is left out: no order of steps is taken for another one.
 //!
+//! **Memory.** Of a state that was looked at, 24 bytes are kept: its fingerprint, and by which step it was reached from
+//! which other one. Those that still have to be looked at are whole. They are taken in the order in which they were found
+//! while they are fewer than half a million, so that a way to what is wrong is a shortest one; beyond that the latest is
+//! taken first, behind which there are few, and a way may be longer. All states are seen in either order. What a machine
+//! does in a state is worked out once, as far as it is remembered: a system has very many states, and the machines in it
+//! few.
+//!
 //! **What is checked.** In each state: no command is answered twice; an exec takes effect at most once, in the order of
 //! the commands for its node, once before a result, and never in a later life of a node or where it was refused; only who
 //! was struck, or stands below somebody who was, is unavailable; nobody waits for a reply timeout while everybody is
@@ -38,6 +45,7 @@ mod counter;
 mod fingerprint;
 mod judge;
 mod kills;
+mod machines;
 mod rest;
 mod search;
 mod setup;
@@ -54,7 +62,7 @@ use steps::Small;
 /// Explores all states of a small system.
 ///
 /// # Errors
-/// A shortest way to a state that must not be; without steps when the setup itself is wrong.
+/// A way to a state that must not be, in small systems a shortest one; without steps when the setup itself is wrong.
 pub fn explore(setup: &Setup) -> Result<Explored, Counterexample> {
     let small = Small(setup);
     let unfit = |what| Counterexample { what, path: Vec::new(), states: 0 };

@@ -1,10 +1,15 @@
-//! The search: first in, first out, so that the path to what is wrong is as short as any.
+//! The search: first in, first out, so that the path to what is wrong is as short as any, as long as there is room for
+//! what is still to be looked at.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash};
 
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, Half};
+
+/// So many states that are still to be looked at are kept as a whole, and a few more: as many as there are steps to a last
+/// one, times the choices there.
+const KEPT: usize = 1 << 19;
 
 /// Something with states and steps between them.
 pub(super) trait System {
@@ -30,11 +35,11 @@ pub struct Explored {
     pub steps: u64,
     /// How many of the states are ends: nothing more happens.
     pub ends: u64,
-    /// The most steps to a state, on the shortest way to it.
+    /// The most steps to a state, on the way on which it was found: the shortest one, where few states waited at a time.
     pub depth: u32,
 }
 
-/// A shortest way to a state that must not be.
+/// A way to a state that must not be: a shortest one, where few states waited at a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Counterexample {
     /// What is wrong.
@@ -50,24 +55,6 @@ impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, after {} steps ({} states were seen before):", self.what, self.path.len(), self.states)?;
         self.path.iter().enumerate().try_for_each(|(at, step)| write!(f, "\n{:4}  {step}", at + 1))
-    }
-}
-
-/// Fingerprints are as good as random: half of one says where it lies.
-#[derive(Default)]
-struct Half(u64);
-
-impl Hasher for Half {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
-    }
-
-    fn write_u128(&mut self, word: u128) {
-        self.0 = word as u64;
     }
 }
 
@@ -97,7 +84,7 @@ impl<S: System> Search<'_, S> {
     fn run(&mut self, start: S::State) -> Result<(), (String, Vec<u32>)> {
         let mut steps = Vec::new();
         self.found(start, (0, 0), 0);
-        while let Some((state, at, depth)) = self.frontier.pop_front() {
+        while let Some((state, at, depth)) = self.next() {
             steps.clear();
             self.system.steps(&state, &mut steps);
             self.explored.ends += u64::from(steps.is_empty());
@@ -111,6 +98,12 @@ impl<S: System> Search<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// The state that was found first, as long as there is room for those that are found meanwhile; else the last one,
+    /// behind which there are few.
+    fn next(&mut self) -> Option<(S::State, u32, u32)> {
+        if self.frontier.len() < KEPT { self.frontier.pop_front() } else { self.frontier.pop_back() }
     }
 
     fn found(&mut self, state: S::State, from: (u32, u32), depth: u32) {

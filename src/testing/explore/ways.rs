@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::fingerprint::Fingerprint;
 use crate::actors::message::{ControlDown, ControlUp, LinkId, NodeKey, Side};
@@ -16,9 +16,9 @@ pub(super) struct Part<T> {
 }
 
 impl<T: Hash> Part<T> {
-    pub(super) fn new(it: T) -> Arc<Self> {
+    pub(super) fn new(it: T) -> Rc<Self> {
         let print = Fingerprint::of(&it);
-        Arc::new(Self { it, print })
+        Rc::new(Self { it, print })
     }
 }
 
@@ -78,22 +78,22 @@ impl fmt::Display for Parcel {
 
 /// Everything that is on its way: by ways, and on each in the order in which it was sent.
 #[derive(Clone, Debug, Default, Hash)]
-pub(super) struct Flying(Vec<(Way, Arc<Part<Parcel>>)>);
+pub(super) struct Flying(Vec<(Way, Rc<Part<Parcel>>)>);
 
 impl Flying {
     pub(super) fn send(&mut self, way: Way, parcel: Parcel) {
         self.put(way, Part::new(parcel));
     }
 
-    fn put(&mut self, way: Way, parcel: Arc<Part<Parcel>>) {
+    pub(super) fn put(&mut self, way: Way, parcel: Rc<Part<Parcel>>) {
         let behind = self.0.partition_point(|(other, _)| *other <= way);
         self.0.insert(behind, (way, parcel));
     }
 
     /// The first thing on a way arrives.
-    pub(super) fn take(&mut self, way: Way) -> Option<Parcel> {
+    pub(super) fn take(&mut self, way: Way) -> Option<Rc<Part<Parcel>>> {
         let first = self.place(way)?;
-        Some(self.0.remove(first).1.it.clone())
+        Some(self.0.remove(first).1)
     }
 
     pub(super) fn first(&self, way: Way) -> Option<&Parcel> {
@@ -103,7 +103,7 @@ impl Flying {
     /// The first thing on a way comes a second time, behind all that is there.
     pub(super) fn copy(&mut self, way: Way) {
         if let Some(at) = self.place(way) {
-            let parcel = Arc::clone(&self.0[at].1);
+            let parcel = Rc::clone(&self.0[at].1);
             self.put(way, parcel);
         }
     }
@@ -133,7 +133,7 @@ pub(super) struct Link {
     pub(super) id: LinkId,
     /// Nobody, once the end is closed.
     pub(super) ends: [Option<NodeKey>; 2],
-    pub(super) repeats: [Option<Arc<Part<LinkEnd>>>; 2],
+    pub(super) repeats: [Option<Rc<Part<LinkEnd>>>; 2],
 }
 
 impl Link {

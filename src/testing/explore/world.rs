@@ -1,18 +1,19 @@
 //! One state of a small system: its nodes, what is on its way, and what may still go wrong.
 
 use std::hash::Hash;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::counter::Counter;
 use super::judge::Judge;
+use super::machines::{Machines, Move, Moved};
 use super::setup::{Left, Setup};
 use super::ways::{Fate, Flying, Link, Parcel, Part, Way};
 use crate::actors::message::{
     ControlDown, ControlUp, Envelope, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side,
 };
 use crate::actors::{
-    ComputingNode, ControlConfig, ControlEffect, ControlInput, ControlNode, End, LinkEnd, LinkFrame, NodeEffect,
-    NodeInput, Outcome,
+    ComputingNode, ControlConfig, ControlEffect, ControlInput, ControlNode, End, LinkFrame, NodeEffect, NodeInput,
+    Outcome,
 };
 use crate::topology::Slot;
 
@@ -23,7 +24,7 @@ pub(super) const REPLY_TIMEOUT: Nanos = 5_000 * MILLISECOND;
 #[derive(Clone, Hash)]
 pub(super) struct Running {
     pub(super) key: NodeKey,
-    pub(super) node: Arc<Part<ComputingNode>>,
+    pub(super) node: Rc<Part<ComputingNode>>,
     wake: Nanos,
     pub(super) stopped: bool,
 }
@@ -32,7 +33,7 @@ pub(super) struct Running {
 #[derive(Clone, Hash)]
 pub(super) struct World {
     pub(super) now: Nanos,
-    pub(super) control: Arc<Part<ControlNode>>,
+    pub(super) control: Rc<Part<ControlNode>>,
     control_wake: Nanos,
     /// By their keys.
     pub(super) nodes: Vec<Running>,
@@ -42,8 +43,9 @@ pub(super) struct World {
     pub(super) left: Left,
     /// So many of the commands have been given.
     pub(super) asked: usize,
-    pub(super) judge: Arc<Part<Judge>>,
+    pub(super) judge: Rc<Part<Judge>>,
     repeats: bool,
+    pub(super) machines: Machines,
 }
 
 impl World {
@@ -66,6 +68,7 @@ impl World {
             asked: 0,
             judge: Part::new(Judge::default()),
             repeats: setup.links_repeat(),
+            machines: Machines::default(),
         }
     }
 
@@ -119,81 +122,72 @@ impl World {
     /// What is first on a way arrives. With `cut`, the node there is killed when it has sent so much.
     pub(super) fn deliver(&mut self, way: Way, cut: Option<usize>) -> Result<(), String> {
         let Some(parcel) = self.flying.take(way) else { return Ok(()) };
-        match (way, parcel) {
+        match (way, &parcel.it) {
             (Way::Link(to), Parcel::Frame(frame)) => self.take_frame(to, frame, cut),
             (Way::Link(to), Parcel::Closed) => match self.link(to.link).and_then(|link| link.at(to.side)) {
                 Some(NodeKey::CONTROL) => self.control(ControlInput::Closed(to.link)),
                 Some(key) => self.act(key, NodeInput::Closed(to.link), cut),
                 None => Ok(()),
             },
-            (Way::Down(key), Parcel::Down(message)) => self.act(key, NodeInput::Control(message), cut),
-            (Way::Up(key), Parcel::Up(message)) => self.control(ControlInput::FromNode(key, message)),
+            (Way::Down(key), Parcel::Down(message)) => self.act(key, NodeInput::Control(message.clone()), cut),
+            (Way::Up(key), Parcel::Up(message)) => self.control(ControlInput::FromNode(key, message.clone())),
             (_, Parcel::Fate(key, fate)) => self.control(match fate {
-                Fate::Started => ControlInput::Started(key, pid_of(key)),
-                Fate::Died => ControlInput::Died(key),
-                Fate::Stopped => ControlInput::Stopped(key),
-                Fate::Continued => ControlInput::Continued(key),
+                Fate::Started => ControlInput::Started(*key, pid_of(*key)),
+                Fate::Died => ControlInput::Died(*key),
+                Fate::Stopped => ControlInput::Stopped(*key),
+                Fate::Continued => ControlInput::Continued(*key),
             }),
             (way, parcel) => Err(format!("{parcel} is on the way {way:?}")),
         }
     }
 
-    fn take_frame(&mut self, to: End, frame: LinkFrame, cut: Option<usize>) -> Result<(), String> {
-        let mut came = Vec::new();
-        self.with_end(to, |now, end| {
-            came.extend(end.receive(now, frame.clone()));
-            came.extend(std::iter::from_fn(|| end.take()));
-        });
-        if let LinkFrame::Envelope(envelope) = frame
-            && came.is_empty()
-        {
-            came.push(envelope);
-        }
-        self.pump(to);
-        let count = came.len();
-        for (number, envelope) in came.into_iter().enumerate() {
-            let cut = cut.filter(|_| number + 1 == count);
+    fn take_frame(&mut self, to: End, frame: &LinkFrame, cut: Option<usize>) -> Result<(), String> {
+        let moved = self.move_end(to, &Move::Receive(frame));
+        let came = match (&moved, frame) {
+            (Some(moved), _) => moved.came.as_slice(),
+            (None, LinkFrame::Envelope(envelope)) => std::slice::from_ref(envelope),
+            (None, LinkFrame::Packet(_)) => &[],
+        };
+        for (at, envelope) in came.iter().enumerate() {
+            let cut = cut.filter(|_| at + 1 == came.len());
             match self.link(to.link).and_then(|link| link.at(to.side)) {
-                Some(NodeKey::CONTROL) => self.control(ControlInput::Envelope(to.link, envelope))?,
-                Some(key) => self.act(key, NodeInput::Envelope(to.link, envelope), cut)?,
+                Some(NodeKey::CONTROL) => self.control(ControlInput::Envelope(to.link, envelope.clone()))?,
+                Some(key) => self.act(key, NodeInput::Envelope(to.link, envelope.clone()), cut)?,
                 None => {}
             }
         }
         Ok(())
     }
 
-    fn with_end(&mut self, at: End, act: impl FnOnce(Nanos, &mut LinkEnd)) {
-        let now = self.now;
-        let Some(link) = self.link_mut(at.link) else { return };
-        if let Some(part) = &mut link.repeats[at.side as usize] {
-            let mut end = part.it.clone();
-            act(now, &mut end);
-            *part = Part::new(end);
+    /// An end that repeats does something, and sends what it then has to send.
+    fn move_end(&mut self, at: End, what: &Move<'_>) -> Option<Rc<Moved>> {
+        let (now, machines) = (self.now, self.machines.clone());
+        let end = self.link_mut(at.link)?.repeats[at.side as usize].as_mut()?;
+        let moved = machines.end(end, now, what);
+        *end = Rc::clone(&moved.end);
+        for frame in &moved.sent {
+            self.fly(at, Rc::clone(frame));
         }
+        Some(moved)
     }
 
     /// An end sends what it has to send.
     pub(super) fn pump(&mut self, from: End) {
-        let mut frames = Vec::new();
-        self.with_end(from, |now, end| frames.extend(std::iter::from_fn(|| end.transmit(now))));
-        for frame in frames {
-            self.fly(from, frame);
-        }
+        self.move_end(from, &Move::Look);
     }
 
-    fn fly(&mut self, from: End, frame: LinkFrame) {
+    fn fly(&mut self, from: End, frame: Rc<Part<Parcel>>) {
         let to = End { link: from.link, side: from.side.other() };
         if self.link(to.link).is_some_and(|link| link.at(to.side).is_some()) {
-            self.flying.send(Way::Link(to), Parcel::Frame(frame));
+            self.flying.put(Way::Link(to), frame);
         }
     }
 
-    fn send(&mut self, from: End, envelope: Envelope) {
+    fn send(&mut self, from: End, envelope: &Envelope) {
         if self.repeats {
-            self.with_end(from, |now, end| drop(end.send(now, envelope)));
-            self.pump(from);
+            self.move_end(from, &Move::Send(envelope));
         } else {
-            self.fly(from, LinkFrame::Envelope(envelope));
+            self.fly(from, Part::new(Parcel::Frame(LinkFrame::Envelope(envelope.clone()))));
         }
     }
 
@@ -210,13 +204,10 @@ impl World {
 
     /// Hands something to the control node, and does what it wants done.
     pub(super) fn control(&mut self, input: ControlInput) -> Result<(), String> {
-        let mut control = self.control.it.clone();
-        control.handle(self.now, input);
-        let mut effects = Vec::new();
-        control.take_effects(&mut effects);
-        self.control = Part::new(control);
+        let done = self.machines.control(&self.control, self.now, input);
+        self.control = Rc::clone(&done.machine);
         let mut answers = Vec::new();
-        for effect in effects {
+        for effect in &done.effects {
             self.perform(effect, &mut answers)?;
         }
         if answers.is_empty() {
@@ -233,12 +224,12 @@ impl World {
         told
     }
 
-    fn perform(&mut self, effect: ControlEffect, answers: &mut Vec<(u64, Outcome)>) -> Result<(), String> {
-        match effect {
-            ControlEffect::Answer(op, outcome) => answers.push((op, outcome)),
-            ControlEffect::Send(link, envelope) => self.send(End { link, side: Side::Upper }, envelope),
-            ControlEffect::Control(key, message) => self.say(key, message),
-            ControlEffect::Start(spec) => return self.start(&spec),
+    fn perform(&mut self, effect: &ControlEffect, answers: &mut Vec<(u64, Outcome)>) -> Result<(), String> {
+        match *effect {
+            ControlEffect::Answer(op, ref outcome) => answers.push((op, outcome.clone())),
+            ControlEffect::Send(link, ref envelope) => self.send(End { link, side: Side::Upper }, envelope),
+            ControlEffect::Control(key, ref message) => self.say(key, message.clone()),
+            ControlEffect::Start(ref spec) => return self.start(spec),
             ControlEffect::Connect { link, upper, lower, slot, active } => {
                 self.connect(link, [upper, lower], slot, active);
             }
@@ -270,7 +261,7 @@ impl World {
         let at = self.nodes.partition_point(|other| other.key < key);
         self.nodes.insert(at, running);
         self.flying.send(Way::Kernel, Parcel::Fate(key, Fate::Started));
-        self.perform_all(key, effects, None);
+        self.perform_all(key, &effects, None);
         Ok(())
     }
 
@@ -324,34 +315,31 @@ impl World {
 
     /// Hands something to a node, and does what it wants done: all of it, or only so much.
     fn act(&mut self, key: NodeKey, input: NodeInput, cut: Option<usize>) -> Result<(), String> {
-        let now = self.now;
+        let (now, machines) = (self.now, self.machines.clone());
         let Some(running) = self.node_mut(key) else { return Ok(()) };
-        let mut node = running.node.it.clone();
-        node.handle(now, input);
-        let effects = node.take_effects();
-        let state = node.state();
-        running.node = Part::new(node);
-        if !self.judge.it.knows(key, &state) {
-            self.judged(|judge, _| judge.took_effect(key, &state))?;
+        let done = machines.node(&running.node, now, input);
+        running.node = Rc::clone(&done.machine);
+        if !self.judge.it.knows(key, &done.state) {
+            self.judged(|judge, _| judge.took_effect(key, &done.state))?;
         }
-        self.perform_all(key, effects, cut);
+        self.perform_all(key, &done.effects, cut);
         if cut.is_some() {
             self.strike(key);
         }
         Ok(())
     }
 
-    fn perform_all(&mut self, key: NodeKey, effects: Vec<NodeEffect>, cut: Option<usize>) {
+    fn perform_all(&mut self, key: NodeKey, effects: &[NodeEffect], cut: Option<usize>) {
         let mut sent = 0;
         for effect in effects {
-            if is_sent(&effect) {
+            if is_sent(effect) {
                 if cut.is_some_and(|cut| sent >= cut) {
                     return;
                 }
                 sent += 1;
             }
-            match effect {
-                NodeEffect::Send(link, envelope) => {
+            match *effect {
+                NodeEffect::Send(link, ref envelope) => {
                     let held = self.link(link).map(|link| [Side::Upper, Side::Lower].map(|side| link.at(side)));
                     if let Some([upper, lower]) = held
                         && (upper == Some(key) || lower == Some(key))
@@ -360,7 +348,7 @@ impl World {
                         self.send(End { link, side }, envelope);
                     }
                 }
-                NodeEffect::Control(message) => self.tell(key, message),
+                NodeEffect::Control(ref message) => self.tell(key, message.clone()),
                 NodeEffect::WakeAt(at) => {
                     if let Some(node) = self.node_mut(key) {
                         node.wake = node.wake.min(at);
