@@ -114,7 +114,7 @@ impl Submissions {
 }
 
 /// What comes to the control node otherwise than over its links.
-#[derive(Debug, Message)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub enum ControlMail {
     /// There are submissions in the queue.
@@ -174,7 +174,7 @@ impl ControlActor {
                 if let Some(address) = self.links.get(&link) {
                     self.fabric.sent(link, &envelope);
                     let to = End { link, side: Side::Lower };
-                    address.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
+                    address.put(Frame { to, event: LinkEvent::Envelope(envelope) });
                 }
             }
             ControlEffect::Control(to, message) => self.fabric.say(to, message),

@@ -19,6 +19,7 @@ mod link_end;
 mod locks;
 pub mod message;
 mod node_actor;
+mod node_life;
 mod node_links;
 mod node_marker;
 mod node_wave;
@@ -39,5 +40,6 @@ pub use execution::{LongJob, LongResult};
 #[cfg(feature = "testing")]
 pub use explored::{Known, Table};
 pub use link_end::{LinkEnd, LinkFrame};
-pub use node_actor::{Address, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
+pub use node_actor::{Address, Door, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
+pub use node_life::{NodeContext, NodeLife};
 pub use outcome::{Collected, ExecOutcome, Outcome};

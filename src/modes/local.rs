@@ -4,19 +4,20 @@ mod faults;
 mod held;
 mod network;
 mod parcel;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Addr, Handler, Message};
 use rustc_hash::FxHashMap;
 
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
     Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
+    LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail,
 };
 use crate::command_sets::Executor;
 use crate::faults::{Fault, FaultKind, Moment};
@@ -24,8 +25,8 @@ use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
 use faults::Faults;
 use held::Held;
-pub(super) use network::Network;
 pub(super) use parcel::Parcel;
+use turns::{Ready, Sent, Turns};
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
@@ -44,21 +45,15 @@ pub(super) trait Carrier: 'static {
     fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
-    /// Whether everything that nodes send goes through the [`Network`], faults or not.
+    /// Whether everything that nodes send goes through the network, faults or not.
     fn needs_network(&self) -> bool;
 }
 
 struct LocalNode {
-    mail: Addr<NodeActor>,
-    link: Address,
+    mail: Arc<Addr<NodeActor>>,
     gate: Gate,
-}
-
-struct LocalControl {
-    mail: Addr<ControlActor>,
-    link: Address,
-    /// What all nodes reach it by.
-    up: Rc<Recipient<FromNode>>,
+    /// Where it waits for its turn.
+    place: usize,
 }
 
 /// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
@@ -80,10 +75,12 @@ pub(super) struct Local<C: Carrier> {
     links: RefCell<FxHashMap<LinkId, LocalLink>>,
     /// The ends of links that the nodes hold, by the incarnations of these.
     ends: RefCell<BTreeSet<(u64, Held)>>,
-    control: RefCell<Option<LocalControl>>,
+    control: RefCell<Option<Arc<Addr<ControlActor>>>>,
+    control_was_told: Cell<bool>,
+    pub(super) turns: Turns,
     faults: Faults,
     /// What stands behind the addresses of nodes, if something has to look at what they send.
-    network: RefCell<Option<Address>>,
+    network: RefCell<Option<Arc<Ready>>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
@@ -98,6 +95,8 @@ impl<C: Carrier> Local<C> {
             links: RefCell::default(),
             ends: RefCell::default(),
             control: RefCell::default(),
+            control_was_told: Cell::new(false),
+            turns: Turns::default(),
             faults: Faults::new(seed),
             network: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
@@ -106,24 +105,30 @@ impl<C: Carrier> Local<C> {
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        let (mut link, mut up): (Address, _) = (Arc::new(control.clone().recipient()), control.clone().recipient());
         if self.carrier.needs_network() {
-            let network = Network(self.this.clone()).start();
-            (link, up) = (Arc::new(network.clone().recipient()), network.recipient());
-            *self.network.borrow_mut() = Some(Arc::clone(&link));
+            *self.network.borrow_mut() = Some(self.turns.network());
         }
-        let up = Rc::new(up);
-        *self.control.borrow_mut() = Some(LocalControl { mail: control, link, up });
+        *self.control.borrow_mut() = Some(Arc::new(control));
     }
 
     /// Ends all actors, so that nothing keeps them.
     pub(super) fn shut_down(&self) {
         self.links.borrow_mut().clear();
-        for (_, node) in self.nodes.borrow_mut().drain() {
-            node.gate.kill();
-            node.mail.do_send(NodeMail::GateMoved);
-        }
+        self.turns.end_all();
+        self.nodes.borrow_mut().clear();
         self.control.borrow_mut().take();
+    }
+
+    /// Gives so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
+    pub(super) fn give_turns(&self, most: usize) -> bool {
+        self.carry_sent();
+        for _ in 0..most {
+            if !self.turns.give_one() {
+                return false;
+            }
+            self.carry_sent();
+        }
+        true
     }
 
     /// Hands over what has been carried.
@@ -156,28 +161,32 @@ impl<C: Carrier> Local<C> {
                     node.mail.do_send(mail);
                 }
             }
-            Parcel::ToControl(mail) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(mail);
-                }
-            }
-            Parcel::FromNode(message) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(message);
-                }
-            }
+            Parcel::ToControl(mail) => self.tell_control(mail),
+            Parcel::FromNode(message) => self.tell_control(message),
         }
+    }
+
+    fn tell_control<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        ControlActor: Handler<M>,
+    {
+        if let Some(control) = &*self.control.borrow() {
+            self.control_was_told.set(true);
+            control.do_send(message);
+        }
+    }
+
+    /// Whether something has come to the control node since this was asked.
+    pub(super) fn control_was_told(&self) -> bool {
+        self.control_was_told.take()
     }
 
     fn deliver_frame(&self, frame: Frame) {
         let Some(&LocalLink { ends, .. }) = self.links.borrow().get(&frame.to.link) else { return };
         match ends[frame.to.side as usize] {
             None => {}
-            Some(NodeKey::CONTROL) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(frame);
-                }
-            }
+            Some(NodeKey::CONTROL) => self.tell_control(frame),
             Some(key) => {
                 if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
                     node.mail.do_send(frame);
@@ -195,23 +204,21 @@ impl<C: Carrier> Local<C> {
         let pid = self.next_pid.replace(self.next_pid.get() + 1);
         let key = spec.key;
         self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
-        let up = self.control.borrow().as_ref().map(|control| Rc::clone(&control.up));
-        let Some(up) = up else { return };
         let ahead = self.faults.born(key);
         let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
         let gate = Gate::default();
-        let mail = NodeActor::new(node, up, this, gate.clone()).with_clock_ahead(ahead).start();
-        let link = self.network.borrow().clone().unwrap_or_else(|| Arc::new(mail.clone().recipient()));
-        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, link, gate });
+        let (life, mail) = NodeLife::new(NodeActor::new(node, this, gate.clone()).with_clock_ahead(ahead));
+        let (mail, place) = (Arc::new(mail), self.turns.begin(life));
+        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, gate, place });
         self.input(ControlInput::Started(key, pid));
     }
 
+    /// Nobody has the address of a node that is gone.
     fn address_of(&self, key: NodeKey) -> Option<Address> {
-        if key == NodeKey::CONTROL {
-            self.control.borrow().as_ref().map(|control| Arc::clone(&control.link))
-        } else {
-            self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.link))
-        }
+        let control = || self.control.borrow().as_ref().map(|control| Arc::clone(control) as Address);
+        let node = || self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.mail) as Address);
+        let address = if key == NodeKey::CONTROL { control() } else { node() };
+        address.map(|address| self.network.borrow().clone().map_or(address, |network| network as Address))
     }
 
     fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
@@ -252,7 +259,7 @@ impl<C: Carrier> Local<C> {
         let closed = Frame { to, event: LinkEvent::Closed };
         match &*self.network.borrow() {
             // Behind what the node has just sent.
-            Some(network) => network.do_send(closed),
+            Some(network) => network.send(Sent::Frame(closed)),
             None => self.carrier.carry(Parcel::Frame(closed)),
         }
     }
@@ -263,7 +270,9 @@ impl<C: Carrier> Local<C> {
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         self.faults.died(key);
         node.gate.kill();
-        node.mail.do_send(NodeMail::GateMoved);
+        if !self.turns.end(node.place) {
+            node.mail.do_send(NodeMail::GateMoved);
+        }
         while let Some(end) = self.take_end(key) {
             self.close_end(end);
         }
@@ -307,6 +316,13 @@ impl<C: Carrier> NodeHost for Local<C> {
 
     fn wake_at(&self, node: NodeKey, at: Nanos) {
         self.carrier.wake_at(node, at);
+    }
+
+    fn say(&self, message: FromNode) {
+        match &*self.network.borrow() {
+            Some(network) => network.send(Sent::FromNode(message)),
+            None => self.tell_control(message),
+        }
     }
 
     fn close(&self, node: NodeKey, end: End) {
