@@ -234,7 +234,7 @@ impl ControlActor {
 }
 
 /// Ends when everybody has had a turn who has something to do now. (tokio's own `yield_now` looks at the timers first.)
-async fn turn_of_others() {
+pub async fn turn_of_others() {
     let mut was_here = false;
     poll_fn(|context| {
         if std::mem::replace(&mut was_here, true) {

@@ -33,7 +33,7 @@ mod switchover;
 mod watch;
 
 pub use computing_node::{ComputingNode, NodeEffect, NodeInput};
-pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submission, Submissions};
+pub use control_actor::{ControlActor, ControlMail, Describe, Fabric, Sink, Submission, Submissions, turn_of_others};
 pub use control_io::{ControlConfig, ControlEffect, ControlInput, Order};
 pub use control_node::ControlNode;
 pub use execution::{LongJob, LongResult};
@@ -43,3 +43,4 @@ pub use link_end::{LinkEnd, LinkFrame};
 pub use node_actor::{Address, Door, End, Frame, FromNode, Gate, LinkEvent, NodeActor, NodeHost, NodeMail};
 pub use node_life::{NodeContext, NodeLife};
 pub use outcome::{Collected, ExecOutcome, Outcome};
+pub(crate) use small_map::SmallMap;

@@ -3,17 +3,17 @@
 mod faults;
 mod held;
 mod network;
+mod pages;
 mod parcel;
 mod turns;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use actix::{Addr, Handler, Message};
-use rustc_hash::FxHashMap;
 
+use crate::actors::SmallMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
     Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
@@ -25,6 +25,7 @@ use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
 use faults::Faults;
 use held::Held;
+use pages::Pages;
 pub(super) use parcel::Parcel;
 use turns::{Ready, Sent, Turns};
 
@@ -54,6 +55,8 @@ struct LocalNode {
     gate: Gate,
     /// Where it waits for its turn.
     place: usize,
+    /// The ends of links that it holds.
+    ends: SmallMap<Held, ()>,
 }
 
 /// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
@@ -71,10 +74,12 @@ pub(super) struct Local<C: Carrier> {
     pub(super) trace: Trace,
     make_executor: MakeExecutor,
     /// By their incarnations, which no two nodes of a run share.
-    nodes: RefCell<FxHashMap<u64, LocalNode>>,
-    links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    /// The ends of links that the nodes hold, by the incarnations of these.
-    ends: RefCell<BTreeSet<(u64, Held)>>,
+    nodes: RefCell<Pages<LocalNode>>,
+    /// By their numbers.
+    links: RefCell<Pages<LocalLink>>,
+    /// Nodes that have ended, and the ends of links that they held: they are closed when all are known that end together,
+    /// so that none of these is told of another.
+    ended: RefCell<Vec<(NodeKey, SmallMap<Held, ()>)>>,
     control: RefCell<Option<Arc<Addr<ControlActor>>>>,
     control_was_told: Cell<bool>,
     pub(super) turns: Turns,
@@ -93,7 +98,7 @@ impl<C: Carrier> Local<C> {
             make_executor,
             nodes: RefCell::default(),
             links: RefCell::default(),
-            ends: RefCell::default(),
+            ended: RefCell::default(),
             control: RefCell::default(),
             control_was_told: Cell::new(false),
             turns: Turns::default(),
@@ -145,7 +150,7 @@ impl<C: Carrier> Local<C> {
     fn reader_of(&self, parcel: &Parcel) -> Option<NodeKey> {
         match parcel {
             Parcel::ToNode(key, _) => Some(*key),
-            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(&to.link)?.ends[to.side as usize],
+            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(to.link.0)?.ends[to.side as usize],
             _ => None,
         }
     }
@@ -157,7 +162,7 @@ impl<C: Carrier> Local<C> {
             Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
-                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
                     node.mail.do_send(mail);
                 }
             }
@@ -183,12 +188,12 @@ impl<C: Carrier> Local<C> {
     }
 
     fn deliver_frame(&self, frame: Frame) {
-        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(&frame.to.link) else { return };
+        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(frame.to.link.0) else { return };
         match ends[frame.to.side as usize] {
             None => {}
             Some(NodeKey::CONTROL) => self.tell_control(frame),
             Some(key) => {
-                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
                     node.mail.do_send(frame);
                 }
             }
@@ -209,14 +214,14 @@ impl<C: Carrier> Local<C> {
         let gate = Gate::default();
         let (life, mail) = NodeLife::new(NodeActor::new(node, this, gate.clone()).with_clock_ahead(ahead));
         let (mail, place) = (Arc::new(mail), self.turns.begin(life));
-        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, gate, place });
+        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, gate, place, ends: SmallMap::default() });
         self.input(ControlInput::Started(key, pid));
     }
 
     /// Nobody has the address of a node that is gone.
     fn address_of(&self, key: NodeKey) -> Option<Address> {
         let control = || self.control.borrow().as_ref().map(|control| Arc::clone(control) as Address);
-        let node = || self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.mail) as Address);
+        let node = || self.nodes.borrow().get(key.incarnation).map(|node| Arc::clone(&node.mail) as Address);
         let address = if key == NodeKey::CONTROL { control() } else { node() };
         address.map(|address| self.network.borrow().clone().map_or(address, |network| network as Address))
     }
@@ -225,13 +230,11 @@ impl<C: Carrier> Local<C> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
         let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
-        self.links.borrow_mut().insert(link, LocalLink { ends: made, below: lower.id });
-        {
-            let mut held = self.ends.borrow_mut();
-            for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
-                if let Some(node) = key.filter(|key| *key != NodeKey::CONTROL) {
-                    held.insert((node.incarnation, Held::of(End { link, side })));
-                }
+        self.links.borrow_mut().insert(link.0, LocalLink { ends: made, below: lower.id });
+        for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
+            let mut nodes = self.nodes.borrow_mut();
+            if let Some(node) = key.and_then(|key| nodes.get_mut(key.incarnation)) {
+                node.ends.insert(Held::of(End { link, side }), ());
             }
         }
         let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
@@ -248,13 +251,16 @@ impl<C: Carrier> Local<C> {
     fn close_end(&self, end: End) {
         self.faults.closed(end);
         let mut links = self.links.borrow_mut();
-        let Some(LocalLink { ends, .. }) = links.get_mut(&end.link) else { return };
+        let Some(LocalLink { ends, .. }) = links.get_mut(end.link.0) else { return };
         ends[end.side as usize] = None;
-        if ends[end.side.other() as usize].is_none() {
-            links.remove(&end.link);
+        let Some(other) = ends[end.side.other() as usize] else {
+            links.remove(end.link.0);
+            return;
+        };
+        drop(links);
+        if other != NodeKey::CONTROL && self.nodes.borrow().get(other.incarnation).is_none() {
             return;
         }
-        drop(links);
         let to = End { link: end.link, side: end.side.other() };
         let closed = Frame { to, event: LinkEvent::Closed };
         match &*self.network.borrow() {
@@ -264,31 +270,32 @@ impl<C: Carrier> Local<C> {
         }
     }
 
-    /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
+    /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end, with
+    /// [`end_links`](Self::end_links).
     fn kill(&self, key: NodeKey) {
-        let Some(node) = self.nodes.borrow_mut().remove(&key.incarnation) else { return };
+        let Some(node) = self.nodes.borrow_mut().remove(key.incarnation) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         self.faults.died(key);
         node.gate.kill();
         if !self.turns.end(node.place) {
             node.mail.do_send(NodeMail::GateMoved);
         }
-        while let Some(end) = self.take_end(key) {
-            self.close_end(end);
-        }
-        self.input(ControlInput::Died(key));
+        self.ended.borrow_mut().push((key, node.ends));
     }
 
-    fn take_end(&self, key: NodeKey) -> Option<End> {
-        let mut ends = self.ends.borrow_mut();
-        let first = (key.incarnation, Held::FIRST);
-        let end = ends.range(first..).next().copied().filter(|(of, _)| *of == key.incarnation)?;
-        ends.remove(&end);
-        Some(end.1.end())
+    /// The links of nodes that have ended end.
+    fn end_links(&self) {
+        if self.ended.borrow().is_empty() {
+            return;
+        }
+        for (key, ends) in self.ended.take() {
+            ends.iter().for_each(|(end, ())| self.close_end(end.end()));
+            self.input(ControlInput::Died(key));
+        }
     }
 
     fn stop(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+        if let Some(node) = self.nodes.borrow().get(key.incarnation) {
             node.gate.stop();
             self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
         }
@@ -296,7 +303,7 @@ impl<C: Carrier> Local<C> {
     }
 
     fn go_on(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+        if let Some(node) = self.nodes.borrow().get(key.incarnation) {
             node.gate.go_on();
             self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
             node.mail.do_send(NodeMail::GateMoved);
@@ -326,7 +333,9 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn close(&self, node: NodeKey, end: End) {
-        self.ends.borrow_mut().remove(&(node.incarnation, Held::of(end)));
+        if let Some(node) = self.nodes.borrow_mut().get_mut(node.incarnation) {
+            node.ends.remove(&Held::of(end));
+        }
         self.close_end(end);
     }
 
@@ -336,6 +345,7 @@ impl<C: Carrier> NodeHost for Local<C> {
 
     fn ended(&self, node: NodeKey) {
         self.kill(node);
+        self.end_links();
     }
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
@@ -388,6 +398,10 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn kill(&mut self, node: NodeKey) {
         self.0.kill(node);
+    }
+
+    fn flush(&mut self) {
+        self.0.end_links();
     }
 
     fn pause(&mut self, node: NodeKey) {

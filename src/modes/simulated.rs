@@ -3,11 +3,9 @@
 mod world;
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::thread::JoinHandle;
 
 use actix::{Actor, Addr, System};
@@ -17,7 +15,7 @@ use rustc_hash::FxHashMap;
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission};
+use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission, turn_of_others};
 use crate::random::Random;
 use world::{Events, WAYS_KEPT, Way, World};
 
@@ -179,7 +177,7 @@ async fn simulate(
     let local = Rc::clone(&simulation.local);
     // A task of its own: it takes turns with the actors, first come, first served.
     let driver = actix_rt::spawn(async move {
-        yield_to_control().await;
+        turn_of_others().await;
         simulation.let_act().await;
         if report.send(Ok((0, 0))).is_err() {
             return;
@@ -197,7 +195,7 @@ async fn simulate(
     });
     let _ = driver.await;
     local.shut_down();
-    yield_to_control().await;
+    turn_of_others().await;
     System::current().stop();
 }
 
@@ -293,7 +291,7 @@ impl Simulation {
             if !self.local.control_was_told() {
                 return;
             }
-            yield_to_control().await;
+            turn_of_others().await;
         }
     }
 
@@ -301,17 +299,4 @@ impl Simulation {
         let what = self.control.send(Describe).await.unwrap_or_else(|error| error.to_string());
         Stuck { seed: self.settings.seed, what }
     }
-}
-
-/// Lets the actor of the control node run. (tokio's own `yield_now` would ask the timers first, every time.)
-async fn yield_to_control() {
-    let mut was_here = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut was_here, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

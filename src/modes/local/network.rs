@@ -1,6 +1,5 @@
 //! What stands between the nodes of an in-process system where something has to look at what they send.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::turns::Sent;
@@ -32,9 +31,7 @@ impl<C: Carrier> Local<C> {
         if let Some(control) = &*self.control.borrow() {
             control.do_send(ControlMail::SendThrough(Arc::clone(&network)));
         }
-        let nodes = self.nodes.borrow();
-        let all: BTreeSet<u64> = self.ends.borrow().iter().map(|(key, _)| *key).collect();
-        for node in all.iter().filter_map(|key| nodes.get(key)) {
+        for node in self.nodes.borrow().iter() {
             node.mail.do_send(NodeMail::SendThrough(Arc::clone(&network)));
         }
     }
