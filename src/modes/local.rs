@@ -1,28 +1,31 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
+mod calls;
 mod faults;
 mod held;
+mod lives;
 mod network;
 mod pages;
 mod parcel;
 mod turns;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix::{Addr, Handler, Message};
+use actix::Addr;
 
 use crate::actors::SmallMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
-    Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail,
+    Address, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent, LongJob,
+    NodeActor, NodeHost, NodeInput, NodeMail,
 };
 use crate::command_sets::Executor;
 use crate::faults::{Fault, FaultKind, Moment};
 use crate::topology::{NodeId, Slot};
-use crate::trace::{Trace, What};
+use crate::trace::Trace;
 use faults::Faults;
 use held::Held;
 use pages::Pages;
@@ -82,6 +85,9 @@ pub(super) struct Local<C: Carrier> {
     ended: RefCell<Vec<(NodeKey, SmallMap<Held, ()>)>>,
     control: RefCell<Option<Arc<Addr<ControlActor>>>>,
     control_was_told: Cell<bool>,
+    /// What the control node has not heard of, and whether it was called for that.
+    happened: RefCell<VecDeque<ControlInput>>,
+    is_called: Cell<bool>,
     pub(super) turns: Turns,
     faults: Faults,
     /// What stands behind the addresses of nodes, if something has to look at what they send.
@@ -101,6 +107,8 @@ impl<C: Carrier> Local<C> {
             ended: RefCell::default(),
             control: RefCell::default(),
             control_was_told: Cell::new(false),
+            happened: RefCell::default(),
+            is_called: Cell::new(false),
             turns: Turns::default(),
             faults: Faults::new(seed),
             network: RefCell::default(),
@@ -127,6 +135,7 @@ impl<C: Carrier> Local<C> {
     /// Gives so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
     pub(super) fn give_turns(&self, most: usize) -> bool {
         self.carry_sent();
+        self.turns.clear_away();
         for _ in 0..most {
             if !self.turns.give_one() {
                 return false;
@@ -166,25 +175,10 @@ impl<C: Carrier> Local<C> {
                     node.mail.do_send(mail);
                 }
             }
+            Parcel::ToControl(ControlMail::Input(input)) => self.tell_later(input),
             Parcel::ToControl(mail) => self.tell_control(mail),
-            Parcel::FromNode(message) => self.tell_control(message),
+            Parcel::FromNode(FromNode { from, message }) => self.tell_later(ControlInput::FromNode(from, message)),
         }
-    }
-
-    fn tell_control<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        ControlActor: Handler<M>,
-    {
-        if let Some(control) = &*self.control.borrow() {
-            self.control_was_told.set(true);
-            control.do_send(message);
-        }
-    }
-
-    /// Whether something has come to the control node since this was asked.
-    pub(super) fn control_was_told(&self) -> bool {
-        self.control_was_told.take()
     }
 
     fn deliver_frame(&self, frame: Frame) {
@@ -198,24 +192,6 @@ impl<C: Carrier> Local<C> {
                 }
             }
         }
-    }
-
-    fn input(&self, input: ControlInput) {
-        self.carrier.carry(Parcel::ToControl(ControlMail::Input(input)));
-    }
-
-    fn start(&self, spec: &NodeSpec) {
-        let Some(this) = self.this.upgrade() else { return };
-        let pid = self.next_pid.replace(self.next_pid.get() + 1);
-        let key = spec.key;
-        self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
-        let ahead = self.faults.born(key);
-        let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
-        let gate = Gate::default();
-        let (life, mail) = NodeLife::new(NodeActor::new(node, this, gate.clone()).with_clock_ahead(ahead));
-        let (mail, place) = (Arc::new(mail), self.turns.begin(life));
-        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, gate, place, ends: SmallMap::default() });
-        self.input(ControlInput::Started(key, pid));
     }
 
     /// Nobody has the address of a node that is gone.
@@ -269,47 +245,6 @@ impl<C: Carrier> Local<C> {
             None => self.carrier.carry(Parcel::Frame(closed)),
         }
     }
-
-    /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end, with
-    /// [`end_links`](Self::end_links).
-    fn kill(&self, key: NodeKey) {
-        let Some(node) = self.nodes.borrow_mut().remove(key.incarnation) else { return };
-        self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
-        self.faults.died(key);
-        node.gate.kill();
-        if !self.turns.end(node.place) {
-            node.mail.do_send(NodeMail::GateMoved);
-        }
-        self.ended.borrow_mut().push((key, node.ends));
-    }
-
-    /// The links of nodes that have ended end.
-    fn end_links(&self) {
-        if self.ended.borrow().is_empty() {
-            return;
-        }
-        for (key, ends) in self.ended.take() {
-            ends.iter().for_each(|(end, ())| self.close_end(end.end()));
-            self.input(ControlInput::Died(key));
-        }
-    }
-
-    fn stop(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(key.incarnation) {
-            node.gate.stop();
-            self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
-        }
-        self.input(ControlInput::Stopped(key));
-    }
-
-    fn go_on(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(key.incarnation) {
-            node.gate.go_on();
-            self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
-            node.mail.do_send(NodeMail::GateMoved);
-        }
-        self.input(ControlInput::Continued(key));
-    }
 }
 
 fn link_mail(link: LinkId, role: Role, active: bool, address: Option<Address>) -> NodeMail {
@@ -328,7 +263,7 @@ impl<C: Carrier> NodeHost for Local<C> {
     fn say(&self, message: FromNode) {
         match &*self.network.borrow() {
             Some(network) => network.send(Sent::FromNode(message)),
-            None => self.tell_control(message),
+            None => self.tell_later(ControlInput::FromNode(message.from, message.message)),
         }
     }
 
@@ -398,6 +333,10 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn kill(&mut self, node: NodeKey) {
         self.0.kill(node);
+    }
+
+    fn next_input(&mut self) -> Option<ControlInput> {
+        self.0.next_input()
     }
 
     fn flush(&mut self) {

@@ -15,7 +15,9 @@ use rustc_hash::FxHashMap;
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission, turn_of_others};
+use crate::actors::{
+    ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission, turn_of_others,
+};
 use crate::random::Random;
 use world::{Events, WAYS_KEPT, Way, World};
 

@@ -17,6 +17,9 @@ use crate::actors::{Door, Frame, FromNode, NodeLife};
 /// Of so many turns one is for whoever waits for the longest time, so that nobody is forgotten.
 const FOR_THE_FIRST: u32 = 16;
 
+/// Of so many nodes that have ended the memory is given back between two turns.
+const GONE_AT_ONCE: usize = 64;
+
 /// What nodes have sent to a network.
 pub(super) enum Sent {
     Frame(Frame),
@@ -33,6 +36,8 @@ struct Seat {
 struct Seats {
     all: Vec<Option<Box<Seat>>>,
     free: Vec<usize>,
+    /// Nodes that have ended and whose memory has not been given back.
+    gone: Vec<Box<Seat>>,
 }
 
 /// All nodes of a system, and whose turn it is.
@@ -135,14 +140,25 @@ impl Turns {
         place
     }
 
-    /// The node is gone at once; false when it has its turn now, and must end by itself.
+    /// The node has no turn any more; false when it has its turn now, and must end by itself. Its memory is given back
+    /// [later](Self::clear_away): whoever has killed very many need not wait for that.
     pub(super) fn end(&self, place: usize) -> bool {
-        let seat = self.seats.borrow_mut().all.get_mut(place).and_then(Option::take);
-        let is_here = seat.is_some();
-        if is_here {
-            self.seats.borrow_mut().free.push(place);
+        let mut seats = self.seats.borrow_mut();
+        let Some(seat) = seats.all.get_mut(place).and_then(Option::take) else { return false };
+        seats.gone.push(seat);
+        seats.free.push(place);
+        true
+    }
+
+    /// Gives back the memory of some nodes that have ended.
+    pub(super) fn clear_away(&self) {
+        let mut seats = self.seats.borrow_mut();
+        if !seats.gone.is_empty() {
+            let rest = seats.gone.len().saturating_sub(GONE_AT_ONCE);
+            let gone = seats.gone.split_off(rest);
+            drop(seats);
+            drop(gone);
         }
-        is_here
     }
 
     /// All nodes are gone at once.
@@ -178,7 +194,7 @@ impl Turns {
     pub(in crate::modes) fn rest(&self, driver: &Waker) -> bool {
         let mut queue = self.ready.queue();
         queue.now = None;
-        let is_idle = queue.places.is_empty() && queue.sent.is_empty();
+        let is_idle = queue.places.is_empty() && queue.sent.is_empty() && self.seats.borrow().gone.is_empty();
         queue.driver = is_idle.then(|| driver.clone());
         is_idle
     }

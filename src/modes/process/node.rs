@@ -23,9 +23,7 @@ use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
 use super::peer::{Peer, Reading, WayUp, deliver};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
-use crate::actors::{
-    ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail,
-};
+use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
 use crate::faults::{Direction, Moment};
 use crate::modes::real_time::Wheel;
