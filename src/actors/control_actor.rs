@@ -18,7 +18,7 @@ use crate::commands::Notice;
 use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
 
-/// How many submissions are taken with one look at the clock.
+/// How many submissions, and other things that have happened, are taken with one look at the clock.
 const SUBMISSIONS_PER_CLOCK: usize = 16;
 
 /// After so many looks at the clock the nodes have their turn: what the first commands have caused goes on while the
@@ -57,6 +57,10 @@ pub trait Fabric {
     fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
     /// The control node has sent an envelope.
     fn sent(&self, _link: LinkId, _envelope: &Envelope) {}
+    /// The next of those things that [`ControlMail::Happened`] has announced.
+    fn next_input(&mut self) -> Option<ControlInput> {
+        None
+    }
     /// All effects of one input have been performed.
     fn flush(&mut self) {}
 }
@@ -114,7 +118,7 @@ impl Submissions {
 }
 
 /// What comes to the control node otherwise than over its links.
-#[derive(Debug, Message)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub enum ControlMail {
     /// There are submissions in the queue.
@@ -123,6 +127,8 @@ pub enum ControlMail {
     Submit(Submission),
     /// Something has happened.
     Input(ControlInput),
+    /// Things have happened: the mode has kept them.
+    Happened,
     /// A moment that was asked for has come.
     Wake,
     /// From now on everybody is reached through this address.
@@ -174,7 +180,7 @@ impl ControlActor {
                 if let Some(address) = self.links.get(&link) {
                     self.fabric.sent(link, &envelope);
                     let to = End { link, side: Side::Lower };
-                    address.do_send(Frame { to, event: LinkEvent::Envelope(envelope) });
+                    address.put(Frame { to, event: LinkEvent::Envelope(envelope) });
                 }
             }
             ControlEffect::Control(to, message) => self.fabric.say(to, message),
@@ -222,6 +228,18 @@ impl ControlActor {
         }));
     }
 
+    fn take_what_happened(&mut self) {
+        let mut now = self.fabric.now();
+        let mut taken = 0;
+        while let Some(input) = self.fabric.next_input() {
+            self.take_at(now, input);
+            taken += 1;
+            if taken % SUBMISSIONS_PER_CLOCK == 0 {
+                now = self.fabric.now();
+            }
+        }
+    }
+
     fn submit(&mut self, now: Nanos, submission: Submission) {
         let input = match submission {
             Submission::Order(op, order) => ControlInput::Submit(op, order),
@@ -234,7 +252,7 @@ impl ControlActor {
 }
 
 /// Ends when everybody has had a turn who has something to do now. (tokio's own `yield_now` looks at the timers first.)
-async fn turn_of_others() {
+pub async fn turn_of_others() {
     let mut was_here = false;
     poll_fn(|context| {
         if std::mem::replace(&mut was_here, true) {
@@ -263,6 +281,7 @@ impl Handler<ControlMail> for ControlActor {
             ControlMail::Submitted => self.take_submissions(context),
             ControlMail::Submit(submission) => self.submit(self.fabric.now(), submission),
             ControlMail::Input(input) => self.take(input),
+            ControlMail::Happened => self.take_what_happened(),
             ControlMail::Wake => self.take(ControlInput::Wake),
             ControlMail::SendThrough(address) => self.links.values_mut().for_each(|to| *to = Arc::clone(&address)),
         }

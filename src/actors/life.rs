@@ -125,16 +125,19 @@ impl ControlNode {
         if !is_planted(Bug::SubtreeNotMarkedDown) {
             dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
         }
-        dead.retain(|&node| self.registry.is_up(node));
         let mut busy = Vec::new();
-        for &node in &dead {
-            if let Some(key) = self.registry.bury(node).map(|entry| entry.key) {
-                self.effects.push(ControlEffect::Kill(key));
+        dead.retain(|&node| {
+            let Some(entry) = self.registry.bury(node) else { return false };
+            let (key, has_work) = (entry.key, entry.work.is_some());
+            self.effects.push(ControlEffect::Kill(key));
+            if has_work {
                 let fails = node == id || !is_planted(Bug::PendingBelowTheDead);
                 busy.extend((fails && self.registry.busy.contains(&node)).then_some(key));
+                self.fail_pings(node);
             }
-            self.fail_pings(node);
-        }
+            true
+        });
+        self.registry.count_dead(&dead);
         self.last_replies_due(key, busy);
         self.waves_after_deaths(&dead);
         self.creations_after_deaths(&dead);

@@ -7,11 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use actix::dev::ToEnvelope;
+use actix::{Actor, ActorContext, Addr, Handler, Message};
+
 use super::computing_node::{ComputingNode, NodeEffect, NodeInput};
 use super::execution::{LongJob, LongResult};
 use super::message::{ControlDown, ControlUp, Envelope, LinkId, Nanos, NodeKey, Role, Side};
+use super::node_life::NodeContext;
 use super::small_map::SmallMap;
-use actix::{Actor, ActorContext, Context, Handler, Message, Recipient};
 
 /// One end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,8 +25,23 @@ pub struct End {
     pub side: Side,
 }
 
+/// Takes what comes out of links.
+pub trait Door: Send + Sync {
+    /// Takes it; it is dealt with later.
+    fn put(&self, frame: Frame);
+}
+
+impl<A: Actor + Handler<Frame>> Door for Addr<A>
+where
+    A::Context: ToEnvelope<A, Frame>,
+{
+    fn put(&self, frame: Frame) {
+        self.do_send(frame);
+    }
+}
+
 /// The address of whoever is at the other end of a link; all who have a link to him share it.
-pub type Address = Arc<Recipient<Frame>>;
+pub type Address = Arc<dyn Door>;
 
 /// What comes out of a link at one of its ends.
 #[derive(Debug, Message)]
@@ -105,6 +123,8 @@ pub trait NodeHost {
     fn now(&self) -> Nanos;
     /// Sends [`NodeMail::Wake`] at that time.
     fn wake_at(&self, node: NodeKey, at: Nanos);
+    /// The node says something on the control plane.
+    fn say(&self, message: FromNode);
     /// The node has closed its end of a link.
     fn close(&self, node: NodeKey, end: End);
     /// Runs a job that takes long and sends [`NodeMail::LongDone`].
@@ -133,10 +153,9 @@ enum Mail {
     Input(NodeInput),
 }
 
-/// A computing node as an actor: its state machine, and the addresses of its parent, its children and the control node.
+/// A computing node as an actor: its state machine, and the addresses of its parent and its children.
 pub struct NodeActor {
     node: ComputingNode,
-    control: Rc<Recipient<FromNode>>,
     parent: Option<(LinkId, Address)>,
     others: SmallMap<LinkId, (Side, Address)>,
     host: Rc<dyn NodeHost>,
@@ -150,22 +169,8 @@ pub struct NodeActor {
 
 impl NodeActor {
     /// The actor of a node.
-    pub fn new(
-        node: ComputingNode,
-        control: impl Into<Rc<Recipient<FromNode>>>,
-        host: Rc<dyn NodeHost>,
-        gate: Gate,
-    ) -> Self {
-        Self {
-            node,
-            control: control.into(),
-            parent: None,
-            others: SmallMap::default(),
-            host,
-            gate,
-            stash: None,
-            ahead: 0,
-        }
+    pub fn new(node: ComputingNode, host: Rc<dyn NodeHost>, gate: Gate) -> Self {
+        Self { node, parent: None, others: SmallMap::default(), host, gate, stash: None, ahead: 0 }
     }
 
     /// The same, with a clock that is so much ahead.
@@ -174,7 +179,12 @@ impl NodeActor {
         Self { ahead, ..self }
     }
 
-    fn on_mail(&mut self, mail: Mail, context: &mut Context<Self>) {
+    /// What a new node wants done.
+    pub(super) fn begin(&mut self, context: &mut NodeContext) {
+        self.perform(context);
+    }
+
+    fn on_mail(&mut self, mail: Mail, context: &mut NodeContext) {
         match self.gate.state() {
             Gate::RUNNING if self.stash.is_none() => self.take(mail, context),
             Gate::RUNNING => {
@@ -192,7 +202,7 @@ impl NodeActor {
         }
     }
 
-    fn take(&mut self, mail: Mail, context: &mut Context<Self>) {
+    fn take(&mut self, mail: Mail, context: &mut NodeContext) {
         let input = match mail {
             Mail::Frame(Frame { to, event: LinkEvent::Envelope(envelope) }) => {
                 self.host.delivered(self.node.key(), to.link, &envelope);
@@ -215,8 +225,8 @@ impl NodeActor {
     fn try_handle(
         &mut self,
         input: NodeInput,
-        context: &mut Context<Self>,
-        handle: fn(&mut Self, NodeInput, &mut Context<Self>),
+        context: &mut NodeContext,
+        handle: fn(&mut Self, NodeInput, &mut NodeContext),
     ) {
         // A panic in a command set is the death of the node, and of nothing else.
         match catch_unwind(AssertUnwindSafe(|| handle(self, input, context))) {
@@ -228,7 +238,7 @@ impl NodeActor {
         }
     }
 
-    fn handle(&mut self, input: NodeInput, context: &mut Context<Self>) {
+    fn handle(&mut self, input: NodeInput, context: &mut NodeContext) {
         if self.host.before(self.node.key(), &input) {
             self.go_on(input, context);
         } else {
@@ -236,7 +246,7 @@ impl NodeActor {
         }
     }
 
-    fn go_on(&mut self, input: NodeInput, context: &mut Context<Self>) {
+    fn go_on(&mut self, input: NodeInput, context: &mut NodeContext) {
         let key = self.node.key();
         self.node.handle(self.host.now() + self.ahead, input);
         if self.host.applied(key) {
@@ -260,12 +270,12 @@ impl NodeActor {
         }
     }
 
-    fn perform(&mut self, context: &mut Context<Self>) {
+    fn perform(&mut self, context: &mut NodeContext) {
         let key = self.node.key();
         for effect in self.node.take_effects() {
             match effect {
                 NodeEffect::Send(link, envelope) => self.send(link, envelope),
-                NodeEffect::Control(message) => self.control.do_send(FromNode { from: key, message }),
+                NodeEffect::Control(message) => self.host.say(FromNode { from: key, message }),
                 NodeEffect::WakeAt(at) => self.host.wake_at(key, at.saturating_sub(self.ahead)),
                 NodeEffect::Close(link) => self.close(link),
                 NodeEffect::Long(job) => self.host.run_long(key, job.with_clock_ahead(self.ahead)),
@@ -282,7 +292,7 @@ impl NodeActor {
                 None => return,
             },
         };
-        address.do_send(Frame { to: End { link, side }, event: LinkEvent::Envelope(envelope) });
+        address.put(Frame { to: End { link, side }, event: LinkEvent::Envelope(envelope) });
     }
 
     fn close(&mut self, link: LinkId) {
@@ -297,7 +307,7 @@ impl NodeActor {
         }
     }
 
-    fn end(&mut self, context: &mut Context<Self>) {
+    fn end(&mut self, context: &mut NodeContext) {
         self.gate.kill();
         self.host.ended(self.node.key());
         context.stop();
@@ -305,13 +315,7 @@ impl NodeActor {
 }
 
 impl Actor for NodeActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        // The bounds are those of the sessions; a mailbox that refuses would lose what they count on.
-        context.set_mailbox_capacity(usize::MAX >> 8);
-        self.perform(context);
-    }
+    type Context = NodeContext;
 }
 
 impl Handler<Frame> for NodeActor {

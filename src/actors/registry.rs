@@ -143,14 +143,22 @@ impl Registry {
         self.entries.remove(&id)
     }
 
-    /// The node has died.
+    /// The node has died; nothing, when it was dead already. The dead are [counted](Self::count_dead) afterwards.
     pub(super) fn bury(&mut self, id: NodeId) -> Option<&Entry> {
         self.forget_marks(id);
-        let entry = self.entries.get_mut(&id)?;
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.life == Life::Up)?;
         entry.life = Life::Dead;
         entry.stopped = false;
-        self.dead.insert(id);
         Some(entry)
+    }
+
+    /// These have died. Where they are many, they are sorted and merged, and not looked up one after the other.
+    pub(super) fn count_dead(&mut self, ids: &[NodeId]) {
+        if ids.len() > self.dead.len() / 8 {
+            self.dead.append(&mut ids.iter().copied().collect());
+        } else {
+            self.dead.extend(ids);
+        }
     }
 
     /// The dead ones, ascending.

@@ -8,7 +8,7 @@ const FEW: usize = 8;
 /// A map in the order of its keys. Empty it has no memory, with a few entries a block that just holds them, and with
 /// many it is a [`BTreeMap`] until it is empty again.
 #[derive(Clone, Debug, Hash)]
-pub(super) enum SmallMap<K, V> {
+pub(crate) enum SmallMap<K, V> {
     Few(Vec<(K, V)>),
     Many(BTreeMap<K, V>),
 }
@@ -20,7 +20,7 @@ impl<K, V> Default for SmallMap<K, V> {
 }
 
 impl<K: Copy + Ord, V> SmallMap<K, V> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Few(entries) => entries.is_empty(),
             Self::Many(map) => map.is_empty(),
@@ -40,14 +40,14 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
         self.remove(&key).map(|value| (key, value))
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         match self {
             Self::Few(entries) => entries.iter().find(|(of, _)| of == key).map(|(_, value)| value),
             Self::Many(map) => map.get(key),
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         match self {
             Self::Few(entries) => entries.iter_mut().find(|(of, _)| of == key).map(|(_, value)| value),
             Self::Many(map) => map.get_mut(key),
@@ -55,7 +55,7 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
     }
 
     /// Puts it in; what the key had before comes out.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let entries = match self {
             Self::Many(map) => return map.insert(key, value),
             Self::Few(entries) => entries,
@@ -77,7 +77,7 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
         None
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let removed = match self {
             Self::Few(entries) => {
                 let at = entries.iter().position(|(of, _)| of == key)?;
@@ -92,7 +92,7 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
     }
 
     /// All entries, by their keys.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let (few, many) = match self {
             Self::Few(entries) => (Some(entries), None),
             Self::Many(map) => (None, Some(map)),
@@ -103,7 +103,7 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
 
 impl<K, V> SmallMap<K, V> {
     /// All values, by their keys.
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         let (few, many) = match self {
             Self::Few(entries) => (Some(entries), None),
             Self::Many(map) => (None, Some(map)),

@@ -1,31 +1,36 @@
 //! What the in-process modes share: nodes as actors in one system, gates instead of signals, links as addresses.
 
+mod calls;
 mod faults;
 mod held;
+mod lives;
 mod network;
+mod pages;
 mod parcel;
+mod turns;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Recipient};
-use rustc_hash::FxHashMap;
+use actix::Addr;
 
+use crate::actors::SmallMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{
-    Address, ComputingNode, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent,
-    LongJob, NodeActor, NodeHost, NodeInput, NodeMail,
+    Address, ControlActor, ControlInput, ControlMail, End, Fabric, Frame, FromNode, Gate, LinkEvent, LongJob,
+    NodeActor, NodeHost, NodeInput, NodeMail,
 };
 use crate::command_sets::Executor;
 use crate::faults::{Fault, FaultKind, Moment};
 use crate::topology::{NodeId, Slot};
-use crate::trace::{Trace, What};
+use crate::trace::Trace;
 use faults::Faults;
 use held::Held;
-pub(super) use network::Network;
+use pages::Pages;
 pub(super) use parcel::Parcel;
+use turns::{Ready, Sent, Turns};
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
@@ -44,21 +49,17 @@ pub(super) trait Carrier: 'static {
     fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
-    /// Whether everything that nodes send goes through the [`Network`], faults or not.
+    /// Whether everything that nodes send goes through the network, faults or not.
     fn needs_network(&self) -> bool;
 }
 
 struct LocalNode {
-    mail: Addr<NodeActor>,
-    link: Address,
+    mail: Arc<Addr<NodeActor>>,
     gate: Gate,
-}
-
-struct LocalControl {
-    mail: Addr<ControlActor>,
-    link: Address,
-    /// What all nodes reach it by.
-    up: Rc<Recipient<FromNode>>,
+    /// Where it waits for its turn.
+    place: usize,
+    /// The ends of links that it holds.
+    ends: SmallMap<Held, ()>,
 }
 
 /// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
@@ -76,14 +77,21 @@ pub(super) struct Local<C: Carrier> {
     pub(super) trace: Trace,
     make_executor: MakeExecutor,
     /// By their incarnations, which no two nodes of a run share.
-    nodes: RefCell<FxHashMap<u64, LocalNode>>,
-    links: RefCell<FxHashMap<LinkId, LocalLink>>,
-    /// The ends of links that the nodes hold, by the incarnations of these.
-    ends: RefCell<BTreeSet<(u64, Held)>>,
-    control: RefCell<Option<LocalControl>>,
+    nodes: RefCell<Pages<LocalNode>>,
+    /// By their numbers.
+    links: RefCell<Pages<LocalLink>>,
+    /// Nodes that have ended, and the ends of links that they held: they are closed when all are known that end together,
+    /// so that none of these is told of another.
+    ended: RefCell<Vec<(NodeKey, SmallMap<Held, ()>)>>,
+    control: RefCell<Option<Arc<Addr<ControlActor>>>>,
+    control_was_told: Cell<bool>,
+    /// What the control node has not heard of, and whether it was called for that.
+    happened: RefCell<VecDeque<ControlInput>>,
+    is_called: Cell<bool>,
+    pub(super) turns: Turns,
     faults: Faults,
     /// What stands behind the addresses of nodes, if something has to look at what they send.
-    network: RefCell<Option<Address>>,
+    network: RefCell<Option<Arc<Ready>>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
@@ -96,8 +104,12 @@ impl<C: Carrier> Local<C> {
             make_executor,
             nodes: RefCell::default(),
             links: RefCell::default(),
-            ends: RefCell::default(),
+            ended: RefCell::default(),
             control: RefCell::default(),
+            control_was_told: Cell::new(false),
+            happened: RefCell::default(),
+            is_called: Cell::new(false),
+            turns: Turns::default(),
             faults: Faults::new(seed),
             network: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
@@ -106,24 +118,31 @@ impl<C: Carrier> Local<C> {
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        let (mut link, mut up): (Address, _) = (Arc::new(control.clone().recipient()), control.clone().recipient());
         if self.carrier.needs_network() {
-            let network = Network(self.this.clone()).start();
-            (link, up) = (Arc::new(network.clone().recipient()), network.recipient());
-            *self.network.borrow_mut() = Some(Arc::clone(&link));
+            *self.network.borrow_mut() = Some(self.turns.network());
         }
-        let up = Rc::new(up);
-        *self.control.borrow_mut() = Some(LocalControl { mail: control, link, up });
+        *self.control.borrow_mut() = Some(Arc::new(control));
     }
 
     /// Ends all actors, so that nothing keeps them.
     pub(super) fn shut_down(&self) {
         self.links.borrow_mut().clear();
-        for (_, node) in self.nodes.borrow_mut().drain() {
-            node.gate.kill();
-            node.mail.do_send(NodeMail::GateMoved);
-        }
+        self.turns.end_all();
+        self.nodes.borrow_mut().clear();
         self.control.borrow_mut().take();
+    }
+
+    /// Gives so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
+    pub(super) fn give_turns(&self, most: usize) -> bool {
+        self.carry_sent();
+        self.turns.clear_away();
+        for _ in 0..most {
+            if !self.turns.give_one() {
+                return false;
+            }
+            self.carry_sent();
+        }
+        true
     }
 
     /// Hands over what has been carried.
@@ -140,7 +159,7 @@ impl<C: Carrier> Local<C> {
     fn reader_of(&self, parcel: &Parcel) -> Option<NodeKey> {
         match parcel {
             Parcel::ToNode(key, _) => Some(*key),
-            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(&to.link)?.ends[to.side as usize],
+            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(to.link.0)?.ends[to.side as usize],
             _ => None,
         }
     }
@@ -152,79 +171,46 @@ impl<C: Carrier> Local<C> {
             Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => {
-                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
                     node.mail.do_send(mail);
                 }
             }
-            Parcel::ToControl(mail) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(mail);
-                }
-            }
-            Parcel::FromNode(message) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(message);
-                }
-            }
+            Parcel::ToControl(ControlMail::Input(input)) => self.tell_later(input),
+            Parcel::ToControl(mail) => self.tell_control(mail),
+            Parcel::FromNode(FromNode { from, message }) => self.tell_later(ControlInput::FromNode(from, message)),
         }
     }
 
     fn deliver_frame(&self, frame: Frame) {
-        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(&frame.to.link) else { return };
+        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(frame.to.link.0) else { return };
         match ends[frame.to.side as usize] {
             None => {}
-            Some(NodeKey::CONTROL) => {
-                if let Some(control) = &*self.control.borrow() {
-                    control.mail.do_send(frame);
-                }
-            }
+            Some(NodeKey::CONTROL) => self.tell_control(frame),
             Some(key) => {
-                if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
+                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
                     node.mail.do_send(frame);
                 }
             }
         }
     }
 
-    fn input(&self, input: ControlInput) {
-        self.carrier.carry(Parcel::ToControl(ControlMail::Input(input)));
-    }
-
-    fn start(&self, spec: &NodeSpec) {
-        let Some(this) = self.this.upgrade() else { return };
-        let pid = self.next_pid.replace(self.next_pid.get() + 1);
-        let key = spec.key;
-        self.trace.add(self.carrier.now(), || What::Started { node: key.id, incarnation: key.incarnation, pid });
-        let up = self.control.borrow().as_ref().map(|control| Rc::clone(&control.up));
-        let Some(up) = up else { return };
-        let ahead = self.faults.born(key);
-        let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
-        let gate = Gate::default();
-        let mail = NodeActor::new(node, up, this, gate.clone()).with_clock_ahead(ahead).start();
-        let link = self.network.borrow().clone().unwrap_or_else(|| Arc::new(mail.clone().recipient()));
-        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, link, gate });
-        self.input(ControlInput::Started(key, pid));
-    }
-
+    /// Nobody has the address of a node that is gone.
     fn address_of(&self, key: NodeKey) -> Option<Address> {
-        if key == NodeKey::CONTROL {
-            self.control.borrow().as_ref().map(|control| Arc::clone(&control.link))
-        } else {
-            self.nodes.borrow().get(&key.incarnation).map(|node| Arc::clone(&node.link))
-        }
+        let control = || self.control.borrow().as_ref().map(|control| Arc::clone(control) as Address);
+        let node = || self.nodes.borrow().get(key.incarnation).map(|node| Arc::clone(&node.mail) as Address);
+        let address = if key == NodeKey::CONTROL { control() } else { node() };
+        address.map(|address| self.network.borrow().clone().map_or(address, |network| network as Address))
     }
 
     fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
         let (up, down) = (self.address_of(upper), self.address_of(lower));
         let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
-        self.links.borrow_mut().insert(link, LocalLink { ends: made, below: lower.id });
-        {
-            let mut held = self.ends.borrow_mut();
-            for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
-                if let Some(node) = key.filter(|key| *key != NodeKey::CONTROL) {
-                    held.insert((node.incarnation, Held::of(End { link, side })));
-                }
+        self.links.borrow_mut().insert(link.0, LocalLink { ends: made, below: lower.id });
+        for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
+            let mut nodes = self.nodes.borrow_mut();
+            if let Some(node) = key.and_then(|key| nodes.get_mut(key.incarnation)) {
+                node.ends.insert(Held::of(End { link, side }), ());
             }
         }
         let for_child = Parcel::ToNode(lower, link_mail(link, Role::Parent, active, up));
@@ -241,58 +227,23 @@ impl<C: Carrier> Local<C> {
     fn close_end(&self, end: End) {
         self.faults.closed(end);
         let mut links = self.links.borrow_mut();
-        let Some(LocalLink { ends, .. }) = links.get_mut(&end.link) else { return };
+        let Some(LocalLink { ends, .. }) = links.get_mut(end.link.0) else { return };
         ends[end.side as usize] = None;
-        if ends[end.side.other() as usize].is_none() {
-            links.remove(&end.link);
+        let Some(other) = ends[end.side.other() as usize] else {
+            links.remove(end.link.0);
+            return;
+        };
+        drop(links);
+        if other != NodeKey::CONTROL && self.nodes.borrow().get(other.incarnation).is_none() {
             return;
         }
-        drop(links);
         let to = End { link: end.link, side: end.side.other() };
         let closed = Frame { to, event: LinkEvent::Closed };
         match &*self.network.borrow() {
             // Behind what the node has just sent.
-            Some(network) => network.do_send(closed),
+            Some(network) => network.send(Sent::Frame(closed)),
             None => self.carrier.carry(Parcel::Frame(closed)),
         }
-    }
-
-    /// Ends a node as SIGKILL does: what it sent before still arrives, then its links end.
-    fn kill(&self, key: NodeKey) {
-        let Some(node) = self.nodes.borrow_mut().remove(&key.incarnation) else { return };
-        self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
-        self.faults.died(key);
-        node.gate.kill();
-        node.mail.do_send(NodeMail::GateMoved);
-        while let Some(end) = self.take_end(key) {
-            self.close_end(end);
-        }
-        self.input(ControlInput::Died(key));
-    }
-
-    fn take_end(&self, key: NodeKey) -> Option<End> {
-        let mut ends = self.ends.borrow_mut();
-        let first = (key.incarnation, Held::FIRST);
-        let end = ends.range(first..).next().copied().filter(|(of, _)| *of == key.incarnation)?;
-        ends.remove(&end);
-        Some(end.1.end())
-    }
-
-    fn stop(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
-            node.gate.stop();
-            self.trace.add(self.carrier.now(), || What::Stopped { node: key.id });
-        }
-        self.input(ControlInput::Stopped(key));
-    }
-
-    fn go_on(&self, key: NodeKey) {
-        if let Some(node) = self.nodes.borrow().get(&key.incarnation) {
-            node.gate.go_on();
-            self.trace.add(self.carrier.now(), || What::Continued { node: key.id });
-            node.mail.do_send(NodeMail::GateMoved);
-        }
-        self.input(ControlInput::Continued(key));
     }
 }
 
@@ -309,8 +260,17 @@ impl<C: Carrier> NodeHost for Local<C> {
         self.carrier.wake_at(node, at);
     }
 
+    fn say(&self, message: FromNode) {
+        match &*self.network.borrow() {
+            Some(network) => network.send(Sent::FromNode(message)),
+            None => self.tell_later(ControlInput::FromNode(message.from, message.message)),
+        }
+    }
+
     fn close(&self, node: NodeKey, end: End) {
-        self.ends.borrow_mut().remove(&(node.incarnation, Held::of(end)));
+        if let Some(node) = self.nodes.borrow_mut().get_mut(node.incarnation) {
+            node.ends.remove(&Held::of(end));
+        }
         self.close_end(end);
     }
 
@@ -320,6 +280,7 @@ impl<C: Carrier> NodeHost for Local<C> {
 
     fn ended(&self, node: NodeKey) {
         self.kill(node);
+        self.end_links();
     }
 
     fn delivered(&self, to: NodeKey, link: LinkId, envelope: &Envelope) {
@@ -372,6 +333,14 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn kill(&mut self, node: NodeKey) {
         self.0.kill(node);
+    }
+
+    fn next_input(&mut self) -> Option<ControlInput> {
+        self.0.next_input()
+    }
+
+    fn flush(&mut self) {
+        self.0.end_links();
     }
 
     fn pause(&mut self, node: NodeKey) {

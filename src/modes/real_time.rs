@@ -14,7 +14,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::engine::{Engine, Goal, Parts, Stuck};
 use crate::actors::message::Nanos;
-use crate::actors::{ControlActor, ControlMail};
+use crate::actors::{ControlActor, ControlMail, turn_of_others};
+
+/// So many timers are handed out before those who were woken have their turn.
+const DUE_AT_ONCE: u32 = 64;
 
 /// When a timer is due, and which of all it is.
 pub(super) type TimerKey = (Nanos, u64);
@@ -77,9 +80,15 @@ impl<T> Wheel<T> {
                 }
             }
             let now = self.now();
+            let mut delivered = 0;
             while let Some(due) = self.take_due(now) {
                 if !deliver(due) {
                     return;
+                }
+                delivered += 1;
+                if delivered % DUE_AT_ONCE == 0 {
+                    // Whoever was woken acts before it has left the cache.
+                    turn_of_others().await;
                 }
             }
         }

@@ -3,11 +3,9 @@
 mod world;
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::thread::JoinHandle;
 
 use actix::{Actor, Addr, System};
@@ -17,12 +15,17 @@ use rustc_hash::FxHashMap;
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission};
+use crate::actors::{
+    ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission, turn_of_others,
+};
 use crate::random::Random;
 use world::{Events, WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
+
+/// So many nodes have a turn before somebody looks whether more have something to do.
+const TURNS_AT_ONCE: usize = 256;
 
 /// So many events are delivered before somebody looks whether another thread has submitted something.
 const STEPS_BETWEEN_LOOKS: u32 = 1024;
@@ -176,7 +179,8 @@ async fn simulate(
     let local = Rc::clone(&simulation.local);
     // A task of its own: it takes turns with the actors, first come, first served.
     let driver = actix_rt::spawn(async move {
-        yield_to_actors().await;
+        turn_of_others().await;
+        simulation.let_act().await;
         if report.send(Ok((0, 0))).is_err() {
             return;
         }
@@ -193,7 +197,7 @@ async fn simulate(
     });
     let _ = driver.await;
     local.shut_down();
-    yield_to_actors().await;
+    turn_of_others().await;
     System::current().stop();
 }
 
@@ -278,27 +282,23 @@ impl Simulation {
             world.delivered += u64::from(matches!(parcel, Parcel::Frame(_)));
         }
         self.local.deliver(parcel);
-        yield_to_actors().await;
+        self.let_act().await;
         true
+    }
+
+    /// Lets everybody act who has something to do, until nobody has.
+    async fn let_act(&self) {
+        loop {
+            while self.local.give_turns(TURNS_AT_ONCE) {}
+            if !self.local.control_was_told() {
+                return;
+            }
+            turn_of_others().await;
+        }
     }
 
     async fn stuck(&self) -> Stuck {
         let what = self.control.send(Describe).await.unwrap_or_else(|error| error.to_string());
         Stuck { seed: self.settings.seed, what }
     }
-}
-
-/// Lets the actor that was sent to run, and then the network that it sent to. (tokio's own `yield_now` would ask the
-/// timers first, every time.)
-async fn yield_to_actors() {
-    let mut turns = 2;
-    poll_fn(|context| {
-        if turns == 0 {
-            return Poll::Ready(());
-        }
-        turns -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

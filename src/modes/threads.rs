@@ -2,7 +2,9 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
+use std::task::Poll;
 use std::time::Instant;
 
 use actix::Actor;
@@ -12,6 +14,9 @@ use super::local::{Carrier, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
 use crate::actors::{ControlActor, ControlNode, End, Frame, LongJob, NodeHost, NodeMail, Submissions};
+
+/// So many nodes have a turn before the control node has one.
+const TURNS_AT_ONCE: usize = 256;
 
 /// What the wheel keeps: for most timers, that of a whole tree, no more than a name.
 enum Timer {
@@ -117,9 +122,22 @@ fn begin(parts: Parts, start: Instant) -> Begun {
     let queue = Submissions::new(submissions, awake);
     let control = ControlActor::new(ControlNode::new(config), fabric, sink, queue).start();
     local.set_control(control.clone());
+    actix_rt::spawn(give_turns(Rc::downgrade(&local)));
     let weak = Rc::downgrade(&local);
     actix_rt::spawn(async move {
         wheel.turn(|timer| weak.upgrade().map(|local| local.deliver(timer.parcel())).is_some()).await;
     });
     (control, Box::new(move || local.shut_down()))
+}
+
+/// Gives turns to the nodes, and to the control node and the timers in between.
+async fn give_turns(local: Weak<Local<ThreadCarrier>>) {
+    poll_fn(|task| {
+        let Some(local) = local.upgrade() else { return Poll::Ready(()) };
+        if local.give_turns(TURNS_AT_ONCE) || !local.turns.rest(task.waker()) {
+            task.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
 }

@@ -34,8 +34,15 @@ impl Topology {
 
     /// The child of `id` in `slot`; the smallest one in a [`Slot::Any`] that holds several.
     pub fn child_in(&self, id: NodeId, slot: Slot) -> Option<NodeId> {
-        let all = (id, slot, NodeId::MIN)..=(id, slot, NodeId::MAX);
-        self.links.range(all).next().map(|(_, _, child)| *child)
+        let first = self.links.range((id, slot, NodeId::MIN)..).next();
+        first.filter(|(parent, of, _)| (*parent, *of) == (id, slot)).map(|(_, _, child)| *child)
+    }
+
+    /// As [`children`](Self::children), for a walk that visits very many nodes: one search for each, and not one for
+    /// either end.
+    fn below(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let from = self.links.range((id, Slot::Any, NodeId::MIN)..);
+        from.take_while(move |(parent, ..)| *parent == id).map(|(_, _, child)| *child)
     }
 
     /// The nodes above `id`, upwards, and [`CONTROL`] as the last one. Nothing when `id` is not one of
@@ -63,7 +70,7 @@ impl Topology {
     /// As [`descendants`](Self::descendants), without the nodes that `enters` refuses and what is below them; nobody
     /// looks there.
     pub fn descend(&self, id: NodeId, enters: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
-        let below = |id| self.children(id).map(|(_, child)| child).filter(|child| enters(*child));
+        let below = |id| self.below(id).filter(|child| enters(*child));
         let mut found: Vec<_> = below(id).collect();
         let mut next = 0;
         while let Some(&node) = found.get(next) {
@@ -126,10 +133,12 @@ impl Topology {
     /// The largest depth of a node; 0 when there is none. It looks at every node.
     pub fn height(&self) -> usize {
         let mut height = 0;
-        let mut level: Vec<_> = self.children(CONTROL).collect();
+        let mut level: Vec<_> = self.below(CONTROL).collect();
         while !level.is_empty() {
             height += 1;
-            level = level.iter().flat_map(|(_, node)| self.children(*node)).collect();
+            // In the order in which they are kept, what one search has touched is near to what the next one wants.
+            level.sort_unstable();
+            level = level.iter().flat_map(|node| self.below(*node)).collect();
         }
         height
     }

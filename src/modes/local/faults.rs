@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Carrier, Local, Parcel};
 use crate::actors::message::{Envelope, Nanos, NodeKey, Side};
-use crate::actors::{ControlInput, End, Frame, LinkEnd, LinkEvent, LinkFrame, NodeInput};
+use crate::actors::{ControlInput, End, Frame, LinkEnd, LinkEvent, LinkFrame, NodeHost, NodeInput};
 use crate::faults::{Direction, Fault, FaultKind, Moment, Rules, Trigger};
 use crate::topology::NodeId;
 use crate::trace::What;
@@ -189,7 +189,7 @@ impl<C: Carrier> Local<C> {
 
     /// Whose link to its parent this is an end of; nobody's when the link is gone.
     fn below(&self, end: End) -> Option<NodeId> {
-        self.links.borrow().get(&end.link).map(|link| link.below)
+        self.links.borrow().get(end.link.0).map(|link| link.below)
     }
 
     /// A frame goes over a link, and the rules say what becomes of it.
@@ -249,7 +249,7 @@ impl<C: Carrier> Local<C> {
 
     /// A packet has come to an end of a link.
     pub(super) fn take_packet(&self, to: End, frame: LinkFrame) {
-        let is_open = self.links.borrow().get(&to.link).is_some_and(|link| link.ends[to.side as usize].is_some());
+        let is_open = self.links.borrow().get(to.link.0).is_some_and(|link| link.ends[to.side as usize].is_some());
         if !is_open {
             return;
         }
@@ -301,7 +301,7 @@ impl<C: Carrier> Local<C> {
         self.input(ControlInput::FaultHappened(number));
         match watch.what {
             FaultKind::Pause(_) => self.stop(key),
-            _ => self.kill(key),
+            _ => self.ended(key),
         }
         false
     }

@@ -8,8 +8,6 @@ use crate::actors::message::{LinkId, Side};
 pub(super) struct Held(u64);
 
 impl Held {
-    pub(super) const FIRST: Self = Self(0);
-
     pub(super) fn of(End { link: LinkId(link), side }: End) -> Self {
         Self(link << 1 | side as u64)
     }

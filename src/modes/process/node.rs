@@ -7,10 +7,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, Recipient, System};
+use actix::{Addr, Recipient, System};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
@@ -22,7 +23,7 @@ use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
 use super::peer::{Peer, Reading, WayUp, deliver};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
-use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeMail};
+use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
 use crate::faults::{Direction, Moment};
 use crate::modes::real_time::Wheel;
@@ -153,7 +154,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
     let host = Rc::new_cyclic(|this| Host {
         key,
         wheel: Rc::clone(&wheel),
-        control: RefCell::new(Some(control.clone())),
+        control: RefCell::new(Some(control)),
         node: RefCell::default(),
         way_up: Rc::default(),
         readers: RefCell::default(),
@@ -165,7 +166,8 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         this: Weak::clone(this),
     });
     let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
-    let node = NodeActor::new(node, control, Rc::clone(&host) as Rc<dyn NodeHost>, gate).start();
+    let (life, node) = NodeLife::new(NodeActor::new(node, Rc::clone(&host) as Rc<dyn NodeHost>, gate));
+    actix_rt::spawn(life);
     *host.node.borrow_mut() = Some(node.clone());
     actix_rt::spawn(async move {
         wheel.turn(|()| node.try_send(NodeMail::Wake).is_ok()).await;
@@ -254,10 +256,10 @@ impl Host {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(Rc::downgrade(&line));
         drop(lines);
-        let address = Peer::start(Sending(Rc::clone(&line))).recipient();
+        let address = Arc::new(Peer::start(Sending(Rc::clone(&line))));
         let node = self.node.borrow().clone();
         if let Some(node) = node {
-            node.do_send(NodeMail::Control(message, Some(address.into())));
+            node.do_send(NodeMail::Control(message, Some(address)));
             let (reader, way_up) = (node.recipient(), Rc::clone(&self.way_up));
             let reader = tokio::task::spawn_local(deliver(Reading { incoming, to, reader, line, way_up }));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
@@ -272,9 +274,7 @@ impl Host {
     }
 
     pub(super) fn report(&self, message: ControlUp) {
-        if let Some(control) = &*self.control.borrow() {
-            control.do_send(FromNode { from: self.key, message });
-        }
+        self.say(FromNode { from: self.key, message });
     }
 
     pub(super) fn tell(&self, mail: NodeMail) {
@@ -321,6 +321,12 @@ impl NodeHost for Host {
             self.wheel.add(at, ());
         } else {
             self.tell(NodeMail::Wake);
+        }
+    }
+
+    fn say(&self, message: FromNode) {
+        if let Some(control) = &*self.control.borrow() {
+            control.do_send(message);
         }
     }
 

@@ -313,7 +313,7 @@ impl Processes {
         let reading = Reading { incoming, to, reader, line, way_up: Rc::default() };
         let reader = tokio::task::spawn_local(deliver(reading));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
-        Ok(Some(Peer::start(sending).recipient().into()))
+        Ok(Some(Arc::new(Peer::start(sending))))
     }
 }
 
