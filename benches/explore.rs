@@ -17,7 +17,8 @@ use table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, rate};
 const MEASURED: [&str; 2] = ["remove with two children, kill", "drop, copy, kill"];
 
 fn main() -> Outcome<()> {
-    table::print(|print| MEASURED.into_iter().try_for_each(|name| Ok(print(measured(name)?)?)))
+    table::print(|_, print| MEASURED.into_iter().try_for_each(|name| Ok(print(measured(name)?)?)))?;
+    Ok(())
 }
 
 fn measured(name: &str) -> Outcome<Row> {
@@ -28,6 +29,6 @@ fn measured(name: &str) -> Outcome<Row> {
         Ok(rate(explored.states as usize, start.elapsed()))
     };
     let [figures] = in_turns(if is_measured() { 9 } else { 1 }, [once])?;
-    let what = format!("states explored: {name}");
-    Ok(Row { what, unit: Unit::PerSecond, ours: median(&figures), baseline: None, goal: Goal::Least(50_000.0) })
+    let row = Row::new(format!("states explored: {name}"), Unit::PerSecond, median(&figures));
+    Ok(row.goal(Goal::Least(50_000.0)))
 }

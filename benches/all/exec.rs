@@ -7,22 +7,22 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 use nodetree::{Command, Dictionary, Mode, NodeTree, Reply};
 
-use crate::Print;
+use crate::peers::{Peer, Peers};
 use crate::program::{PROGRAM, Program};
 use crate::raw::{CodecClient, Raw};
-use crate::table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, rate};
+use crate::table::{Goal, Outcome, Print, Row, Unit, in_turns, is_measured, median, rate};
 
 const ROUNDS: usize = 15;
 
 /// A library's tree in which the last node of a chain is asked.
-struct Chain {
+pub struct Chain {
     tree: NodeTree<Dictionary>,
     replies: Receiver<Reply<Dictionary>>,
     depth: usize,
 }
 
 impl Chain {
-    fn start(depth: usize) -> Outcome<Self> {
+    pub fn start(depth: usize) -> Outcome<Self> {
         let tree = NodeTree::<Dictionary>::builder().mode(Mode::Process).node_program(PROGRAM).start()?;
         for id in 1..=depth {
             let parent = if id == 1 { -1 } else { id as i64 - 1 };
@@ -35,7 +35,7 @@ impl Chain {
     }
 
     /// From the submission until the reply is there, on a plain thread.
-    fn exchange(&self) -> Outcome<()> {
+    pub fn exchange(&self) -> Outcome<()> {
         self.tree.submit(Command::Exec { id: self.depth as i64, request: Ok(Dictionary::load("x")) })?;
         self.replies.recv()?;
         Ok(())
@@ -43,37 +43,36 @@ impl Chain {
 }
 
 /// One exec after the other.
-pub fn latency(depth: usize, print: Print<'_>) -> Outcome<()> {
+pub fn latency(depth: usize, peers: &Peers, print: Print<'_>) -> Outcome<()> {
     let (rounds, count) = if is_measured() { (ROUNDS, 2_000) } else { (1, 20) };
     let (ours, mut raw, mut codec) = (Chain::start(depth)?, Raw::chain(depth)?, CodecClient::start()?);
-    let time = |work: &mut dyn FnMut() -> Outcome<()>| -> Outcome<f64> {
-        let start = Instant::now();
-        work()?;
-        Ok(start.elapsed().as_secs_f64() / count as f64)
-    };
-    let [ours, raw, codec] = in_turns(
+    let mut queue: Peer = peers.dealer()?;
+    let [ours, raw, codec, queue] = in_turns(
         rounds,
         [
-            &mut || time(&mut || (0..count).try_for_each(|_| ours.exchange())),
-            &mut || time(&mut || (0..count).try_for_each(|_| raw.exchange())),
-            &mut || time(&mut || codec.exchange(count)),
+            &mut || each(count, || ours.exchange()),
+            &mut || each(count, || raw.exchange()),
+            &mut || each(1, || codec.exchange(count)).map(|time| time / count as f64),
+            &mut || queue.measure(count),
         ],
     )?;
-    let what = format!("exec at depth {depth}, one by one (submit → recv)");
-    let row = |baseline, figures: &[f64], goal| Row {
-        what: what.clone(),
-        unit: Unit::Time,
-        ours: median(&ours),
-        baseline: Some((baseline, median(figures))),
-        goal: Goal::Ratio(goal),
-    };
+    let what = format!("exec, processes, depth {depth} (submit → recv)");
+    let row = Row::new(what, Unit::Time, median(&ours));
     if depth == 1 {
-        print(row("64 bytes to a process and back", &raw, 4.0))?;
-        print(row("the same with tokio, frames and postcard", &codec, 2.0))?;
+        print(row.clone().beside("64 bytes to a process and back", median(&raw)).goal(Goal::Ratio(3.0)))?;
+        print(row.clone().beside("the same with tokio, frames and postcard", median(&codec)))?;
+        print(row.beside("zeromq, DEALER to ROUTER over ipc", median(&queue)))?;
     } else {
-        print(row("64 bytes along a chain of processes", &raw, 2.2))?;
+        print(row.beside("64 bytes along a chain of processes", median(&raw)).goal(Goal::Ratio(1.8)))?;
     }
     Ok(())
+}
+
+/// The time of one out of so many.
+pub fn each(count: usize, mut exchange: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
+    let start = Instant::now();
+    (0..count).try_for_each(|_| exchange())?;
+    Ok(start.elapsed().as_secs_f64() / count as f64)
 }
 
 /// As fast as the program's pipes take and give them, in turn to each node of a binary tree.
@@ -100,17 +99,19 @@ pub fn pipelined(nodes: usize, print: Print<'_>) -> Outcome<()> {
             },
         ],
     )?;
-    let (what, baseline, goal) = match nodes {
-        1 => ("execs at depth 1 (pipe → pipe)".to_owned(), "batches of frames to a process and back", 200_000.0),
-        _ => (format!("execs over a tree of {nodes} (pipe → pipe)"), "batches of frames over such a tree", 100_000.0),
+    let what = format!("execs, processes, over {nodes} nodes (pipe → pipe)");
+    let row = Row::new(what, Unit::PerSecond, median(&ours)).on_all_cores();
+    let (baseline, least, ratio) = match nodes {
+        1 => ("batches of frames to a process and back", 500_000.0, 2.0),
+        15 => ("batches of frames over such a tree", 300_000.0, 4.0),
+        _ => ("batches of frames over such a tree", 60_000.0, 4.0),
     };
-    let (ours, baseline) = (median(&ours), Some((baseline, median(&raw))));
-    print(Row { what, unit: Unit::PerSecond, ours, baseline, goal: Goal::Least(goal) })?;
+    print(row.beside(baseline, median(&raw)).goal(Goal::Least(least)).goal(Goal::Ratio(ratio)))?;
     Ok(())
 }
 
 /// Writes the lines on a thread of their own, and reads a reply to each.
-fn through_pipes(program: &mut Program, lines: &str, count: usize) -> Outcome<()> {
+pub fn through_pipes(program: &mut Program, lines: &str, count: usize) -> Outcome<()> {
     let (input, output) = (&mut program.input, &mut program.output);
     thread::scope(|scope| {
         let source = scope.spawn(|| input.write_all(lines.as_bytes()));

@@ -1,58 +1,83 @@
-//! What the process mode costs, each figure beside a raw baseline in the same run.
+//! Everything that nodetree is measured by, as one table: what was measured from where to where, our figure, that of a
+//! baseline in the same run, how many times more ours costs, what is to be reached, and whether it was.
 //!
-//! The baselines are processes with nothing in them but blocking sockets: this program starts itself as such (`raw`).
-//! Rounds of ours and of the baseline take turns; each figure is the median of its rounds.
+//! `cargo bench --bench all` takes some minutes. `cargo bench --bench all -- --full` takes large trees and long requests
+//! at their full size, and writes what it has measured to `benches/results`, with drawings. A word is a part: `-- sum`.
+//!
+//! Rounds of ours and of the baselines take turns; each figure is the median of its rounds, the first of which is not
+//! counted. Everything runs on one core, then on all. The baselines that are processes with nothing in them are this
+//! program in a role (`raw`); those that need crates of their own are another one, which it compiles (`benches/peers`).
 
-#[path = "process/exec.rs"]
+mod bare;
 mod exec;
-#[path = "process/life.rs"]
+mod large;
 mod life;
-#[path = "process/program.rs"]
+mod many;
+mod peers;
 mod program;
-#[path = "process/raw.rs"]
 mod raw;
-#[path = "process/stream.rs"]
 mod stream;
 #[allow(dead_code, reason = "each benchmark uses its part of it")]
+#[path = "../table.rs"]
 mod table;
+mod threads;
 
-use table::Outcome;
+use peers::Peers;
+use raw::Minimal;
+use table::{Cores, Outcome, Print};
 
 fn main() -> Outcome<()> {
     if raw::play_role()? {
         return Ok(());
     }
-    let minimal = raw::Minimal::compile()?;
-    table::print(|print| {
-        if is_wanted("latency") {
-            exec::latency(1, print)?;
-            exec::latency(8, print)?;
+    let (minimal, peers) = (Minimal::compile()?, Peers::compile()?);
+    let rows = table::print(|cores, print| {
+        for (name, part) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
+            part(&minimal, &peers, print).map_err(|error| format!("{name}: {error}"))?;
         }
-        if is_wanted("pipelined") {
-            exec::pipelined(1, print)?;
-            exec::pipelined(15, print)?;
-        }
-        if is_wanted("create") {
-            life::create(&minimal, print)?;
-        }
-        if is_wanted("death") {
-            life::death(&minimal, print)?;
-        }
-        if is_wanted("idle") {
-            life::idle(&minimal, print)?;
-        }
-        if is_wanted("sum") {
-            stream::sum(print)?;
+        // What is heavy has its goals on one core, and is not measured twice.
+        for (name, part) in HEAVY.into_iter().filter(|(name, _)| cores == Cores::One && is_wanted(name)) {
+            part(&minimal, &peers, print).map_err(|error| format!("{name}: {error}"))?;
         }
         Ok(())
-    })
+    })?;
+    let _ = rows;
+    Ok(())
 }
 
-/// The name of one benchmark may be given, to run no other.
+type Part = fn(&Minimal, &Peers, Print<'_>) -> Outcome<()>;
+
+const PARTS: [(&str, Part); 8] = [
+    ("latency", |_, peers, print| {
+        exec::latency(1, peers, print)?;
+        exec::latency(8, peers, print)
+    }),
+    ("pipelined", |_, _, print| [1, 15, 255].into_iter().try_for_each(|nodes| exec::pipelined(nodes, print))),
+    ("threads", |_, peers, print| {
+        [1, 8].into_iter().try_for_each(|depth| threads::latency(depth, peers, print))?;
+        [1, 8].into_iter().try_for_each(|depth| threads::pipelined(depth, print))?;
+        threads::long_chain(peers, print)?;
+        threads::simulated(print)
+    }),
+    ("create", |minimal, _, print| life::create(minimal, print)),
+    ("death", |minimal, _, print| life::death(minimal, print)),
+    ("sum", |_, _, print| {
+        stream::sum(print)?;
+        stream::sum_of_file(print)
+    }),
+    ("search", |_, _, print| stream::search(print)),
+    ("growth", |_, _, print| many::growth(print)),
+];
+
+const HEAVY: [(&str, Part); 4] = [
+    ("idle", |minimal, _, print| life::idle(minimal, print)),
+    ("beating", |_, _, print| many::beating(print)),
+    ("many", |minimal, _, print| many::many(minimal, print)),
+    ("million", |_, peers, print| large::million(peers, print)),
+];
+
+/// The names of parts may be given, to run no others.
 fn is_wanted(name: &str) -> bool {
     let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
     names.peek().is_none() || names.any(|wanted| name.contains(&wanted))
 }
-
-/// Takes a line of the table.
-type Print<'a> = &'a mut dyn FnMut(table::Row) -> std::io::Result<()>;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use crate::stream;
 use crate::table::Outcome;
+use crate::{large, stream};
 
 /// What one message has in all baselines.
 pub const FRAME_BYTES: usize = 64;
@@ -39,6 +39,9 @@ pub fn play_role() -> Outcome<bool> {
         [ROLE, "node", ..] => node(number(2)?, number(3)?)?,
         [ROLE, "numbers", ..] => stream::write_numbers(number(2)?)?,
         [ROLE, "drop", ..] => stream::read_and_drop()?,
+        [ROLE, "pass", ..] => stream::pass_on()?,
+        [ROLE, "add", path, ..] => stream::add_up_file(path)?,
+        [ROLE, "large", mode, ..] => large::play(mode.parse()?, number(3)?)?,
         _ => return Ok(false),
     }
     Ok(true)
