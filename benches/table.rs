@@ -131,8 +131,19 @@ pub enum Unit {
     Count,
     /// Of the time of one core.
     Share,
-    /// So many times as much.
-    Times,
+}
+
+impl Unit {
+    /// What a figure counts, as it is kept.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "seconds",
+            Self::PerSecond => "a second",
+            Self::Bytes => "bytes",
+            Self::Count => "times",
+            Self::Share => "cores",
+        }
+    }
 }
 
 impl Row {
@@ -214,7 +225,6 @@ impl Display for Figure {
             Unit::Bytes => write!(f, "{:.2} MB", figure / 1e6),
             Unit::Count => write!(f, "{figure:.0}"),
             Unit::Share => write!(f, "{:.1} % of a core", figure * 100.0),
-            Unit::Times => write!(f, "{figure:.2} ×"),
         }
     }
 }

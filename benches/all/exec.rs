@@ -10,7 +10,7 @@ use nodetree::{Command, Dictionary, Mode, NodeTree, Reply};
 use crate::peers::{Peer, Peers};
 use crate::program::{PROGRAM, Program};
 use crate::raw::{CodecClient, Raw};
-use crate::table::{Goal, Outcome, Print, Row, Unit, in_turns, is_measured, median, rate};
+use crate::table::{Goal, Outcome, Print, Row, Scale, Unit, in_turns, is_measured, median, rate};
 
 const ROUNDS: usize = 15;
 
@@ -77,29 +77,8 @@ pub fn each(count: usize, mut exchange: impl FnMut() -> Outcome<()>) -> Outcome<
 
 /// As fast as the program's pipes take and give them, in turn to each node of a binary tree.
 pub fn pipelined(nodes: usize, print: Print<'_>) -> Outcome<()> {
-    let (rounds, count) = if is_measured() { (ROUNDS, 100_000) } else { (1, 1_000) };
-    let (mut ours, mut raw) = (Program::start(&[])?, Raw::tree(nodes)?);
-    for id in 1..=nodes {
-        ours.create(id, (id > 1).then_some(id / 2))?;
-        assert_eq!(ours.line(&format!("exec {id} x 5"))?, format!("Ok:{id}"));
-    }
-    let lines: String = (0..count).map(|at| format!("exec {} x\n", at % nodes + 1)).collect();
-    let [ours, raw] = in_turns(
-        rounds,
-        [
-            &mut || {
-                let start = Instant::now();
-                through_pipes(&mut ours, &lines, count)?;
-                Ok(rate(count, start.elapsed()))
-            },
-            &mut || {
-                let start = Instant::now();
-                raw.pipeline(count, nodes)?;
-                Ok(rate(count, start.elapsed()))
-            },
-        ],
-    )?;
-    let what = format!("execs, processes, over {nodes} nodes (pipe → pipe)");
+    let [ours, raw] = rates(nodes)?;
+    let what = format!("execs, processes, spread over {nodes} (pipe → pipe)");
     let row = Row::new(what, Unit::PerSecond, median(&ours)).on_all_cores();
     let (baseline, least, ratio) = match nodes {
         1 => ("batches of frames to a process and back", 500_000.0, 2.0),
@@ -108,6 +87,28 @@ pub fn pipelined(nodes: usize, print: Print<'_>) -> Outcome<()> {
     };
     print(row.beside(baseline, median(&raw)).goal(Goal::Least(least)).goal(Goal::Ratio(ratio)))?;
     Ok(())
+}
+
+/// How many a second go over a tree: ours through the program, and those of the forwarders.
+pub fn rates(nodes: usize) -> Outcome<[Vec<f64>; 2]> {
+    let (rounds, count) = Scale::asked().pick((1, 1_000), (5, 100_000), (ROUNDS, 100_000));
+    let (mut ours, mut raw) = (Program::start(&[])?, Raw::tree(nodes)?);
+    for id in 1..=nodes {
+        ours.create(id, (id > 1).then_some(id / 2))?;
+        assert_eq!(ours.line(&format!("exec {id} x 5"))?, format!("Ok:{id}"));
+    }
+    let lines: String = (0..count).map(|at| format!("exec {} x\n", at % nodes + 1)).collect();
+    let time = |work: &mut dyn FnMut() -> Outcome<()>| {
+        let start = Instant::now();
+        work()?;
+        Ok(rate(count, start.elapsed()))
+    };
+    in_turns(
+        rounds,
+        [&mut || time(&mut || through_pipes(&mut ours, &lines, count)), &mut || {
+            time(&mut || raw.pipeline(count, nodes))
+        }],
+    )
 }
 
 /// Writes the lines on a thread of their own, and reads a reply to each.

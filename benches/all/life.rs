@@ -87,6 +87,30 @@ pub fn death(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
     Ok(())
 }
 
+/// How soon the end of a node is noticed, of so many: from the signal to the notice.
+pub fn detection(signal: Signal, period: Duration, times: usize) -> Outcome<Vec<f64>> {
+    let tree = NodeTree::<Dictionary>::builder().mode(Mode::Process).node_program(PROGRAM).start()?;
+    assert_eq!(tree.line(&format!("heartbit {}", period.as_millis()))?, "Ok");
+    let (notices, mut figures) = (tree.notices(), Vec::new());
+    for round in 0..times {
+        let victim = pid(pid_of(&tree.line("create 1")?)?)?;
+        // So that it is struck at another moment between two beats each time.
+        std::thread::sleep(period + period * (round as u32 % 7) / 7);
+        let start = Instant::now();
+        kill_process(victim, signal)?;
+        let notice = notices.recv_timeout(Duration::from_secs(60))?;
+        figures.push(start.elapsed().as_secs_f64());
+        assert_eq!(notice.to_string(), "Heartbit: node 1 is unavailable now");
+        assert_eq!(
+            tree.line("kill 1")?.split(' ').next(),
+            Some(if signal == Signal::KILL { "Error:1:" } else { "Ok" })
+        );
+        while tree.line("ping 1")? != "Ok: 0" {}
+    }
+    figures.sort_by(f64::total_cmp);
+    Ok(figures)
+}
+
 /// Memory of its own, and what is done when there is nothing to do.
 pub fn idle(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
     let (nodes, settling, while_idle) = if is_measured() { (100, 11, 5) } else { (3, 0, 0) };
@@ -129,7 +153,7 @@ fn switches(pids: &[u32]) -> Outcome<u64> {
 }
 
 /// User and system time of all of them, in clock ticks.
-pub fn ticks(pids: &[u32]) -> Outcome<u64> {
+fn ticks(pids: &[u32]) -> Outcome<u64> {
     let mut sum = 0;
     for pid in pids {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;

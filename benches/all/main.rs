@@ -9,6 +9,9 @@
 //! program in a role (`raw`); those that need crates of their own are another one, which it compiles (`benches/peers`).
 
 mod bare;
+#[path = "../chart.rs"]
+mod chart;
+mod curves;
 mod exec;
 mod large;
 mod life;
@@ -16,6 +19,7 @@ mod many;
 mod peers;
 mod program;
 mod raw;
+mod results;
 mod stream;
 #[allow(dead_code, reason = "each benchmark uses its part of it")]
 #[path = "../table.rs"]
@@ -24,7 +28,7 @@ mod threads;
 
 use peers::Peers;
 use raw::Minimal;
-use table::{Cores, Outcome, Print};
+use table::{Cores, Outcome, Print, Scale};
 
 fn main() -> Outcome<()> {
     if raw::play_role()? {
@@ -41,7 +45,16 @@ fn main() -> Outcome<()> {
         }
         Ok(())
     })?;
-    let _ = rows;
+    if is_wanted("curves") {
+        let curves = curves::measured(&peers)?;
+        if Scale::asked() == Scale::Full {
+            results::save_curves(&curves)?;
+        }
+    }
+    // A table of a few parts does not take the place of one with all of them.
+    if Scale::asked() == Scale::Full && are_all_wanted() {
+        results::save_table(&rows)?;
+    }
     Ok(())
 }
 
@@ -78,6 +91,13 @@ const HEAVY: [(&str, Part); 4] = [
 
 /// The names of parts may be given, to run no others.
 fn is_wanted(name: &str) -> bool {
-    let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
-    names.peek().is_none() || names.any(|wanted| name.contains(&wanted))
+    are_all_wanted() || words().any(|wanted| name.contains(&wanted))
+}
+
+fn are_all_wanted() -> bool {
+    words().next().is_none()
+}
+
+fn words() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| !argument.starts_with('-'))
 }

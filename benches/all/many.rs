@@ -9,14 +9,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::exec::through_pipes;
-use crate::life::{private_bytes, ticks};
+use crate::life::private_bytes;
 use crate::program::{Program, pid_of, read_proc};
 use crate::raw::{Minimal, Process};
 use crate::table::{Goal, Outcome, Print, Row, Scale, Unit, in_turns, median};
 
-/// The ticks of a second that `/proc` counts in.
-fn ticks_a_second() -> f64 {
-    rustix::param::clock_ticks_per_second() as f64
+/// The seconds that all threads of these processes have run. Ticks would miss whoever runs for a moment only.
+fn time_of_processor(pids: &[u32]) -> Outcome<f64> {
+    let mut nanos = 0;
+    for pid in pids {
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanos += text.split(' ').next().ok_or("no number")?.parse::<u64>()?;
+        }
+    }
+    Ok(nanos as f64 / 1e9)
 }
 
 /// A program with so many nodes in a binary tree, their pids, and how long that took.
@@ -97,10 +104,9 @@ pub fn beating(print: Print<'_>) -> Outcome<()> {
     pids.push(program.pid());
     assert_eq!(program.line("heartbit 1000")?, "Ok");
     thread::sleep(Duration::from_secs(seconds.min(2)));
-    let (before, start) = (ticks(&pids)?, Instant::now());
+    let (before, start) = (time_of_processor(&pids)?, Instant::now());
     thread::sleep(Duration::from_secs(seconds));
-    let spent = (ticks(&pids)? - before) as f64 / ticks_a_second();
-    let share = spent / start.elapsed().as_secs_f64();
+    let share = (time_of_processor(&pids)? - before) / start.elapsed().as_secs_f64();
     let row = Row::new(format!("heartbit 1000, {nodes} idle node processes, in all"), Unit::Share, share);
     print(row.goal(Goal::Most(0.05 * nodes as f64 / 1_000.0)))?;
     Ok(())

@@ -40,7 +40,7 @@ pub fn play_role() -> Outcome<bool> {
         [ROLE, "numbers", ..] => stream::write_numbers(number(2)?)?,
         [ROLE, "drop", ..] => stream::read_and_drop()?,
         [ROLE, "pass", ..] => stream::pass_on()?,
-        [ROLE, "add", path, ..] => stream::add_up_file(path)?,
+        [ROLE, "add", _, path, ..] => stream::add_up_file(number(2)?, path)?,
         [ROLE, "large", mode, ..] => large::play(mode.parse()?, number(3)?)?,
         _ => return Ok(false),
     }
