@@ -7,6 +7,7 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 use nodetree::{Command, Dictionary, Mode, NodeTree, Reply};
 
+use crate::frames;
 use crate::peers::{Peer, Peers};
 use crate::program::{PROGRAM, Program};
 use crate::raw::{CodecClient, Raw};
@@ -77,7 +78,7 @@ pub fn each(count: usize, mut exchange: impl FnMut() -> Outcome<()>) -> Outcome<
 
 /// As fast as the program's pipes take and give them, in turn to each node of a binary tree.
 pub fn pipelined(nodes: usize, print: Print<'_>) -> Outcome<()> {
-    let [ours, raw] = rates(nodes)?;
+    let [ours, raw, framed] = rates(nodes)?;
     let what = format!("execs, processes, spread over {nodes} (pipe → pipe)");
     let row = Row::new(what, Unit::PerSecond, median(&ours)).on_all_cores();
     let (baseline, least, ratio) = match nodes {
@@ -85,14 +86,20 @@ pub fn pipelined(nodes: usize, print: Print<'_>) -> Outcome<()> {
         15 => ("batches of frames over such a tree", 300_000.0, 4.0),
         _ => ("batches of frames over such a tree", 60_000.0, 4.0),
     };
-    print(row.beside(baseline, median(&raw)).goal(Goal::Least(least)).goal(Goal::Ratio(ratio)))?;
+    print(row.clone().beside(baseline, median(&raw)).goal(Goal::Least(least)).goal(Goal::Ratio(ratio)))?;
+    if nodes == 1 {
+        print(row.beside("the same frames in batches to a process and back, with the codec", median(&framed)))?;
+        let alone = frames::codec_alone(Scale::asked().pick(1_000, 100_000, 100_000))?;
+        print(Row::new("the codec alone, a request and its reply", Unit::Time, alone))?;
+    }
     Ok(())
 }
 
-/// How many a second go over a tree: ours through the program, and those of the forwarders.
-pub fn rates(nodes: usize) -> Outcome<[Vec<f64>; 2]> {
+/// How many a second go over a tree: ours through the program, those of the forwarders, and of two processes with the
+/// codec.
+pub fn rates(nodes: usize) -> Outcome<[Vec<f64>; 3]> {
     let (rounds, count) = Scale::asked().pick((1, 1_000), (5, 100_000), (ROUNDS, 100_000));
-    let (mut ours, mut raw) = (Program::start(&[])?, Raw::tree(nodes)?);
+    let (mut ours, mut raw, framed) = (Program::start(&[])?, Raw::tree(nodes)?, Raw::one("frames")?);
     for id in 1..=nodes {
         ours.create(id, (id > 1).then_some(id / 2))?;
         assert_eq!(ours.line(&format!("exec {id} x 5"))?, format!("Ok:{id}"));
@@ -105,9 +112,11 @@ pub fn rates(nodes: usize) -> Outcome<[Vec<f64>; 2]> {
     };
     in_turns(
         rounds,
-        [&mut || time(&mut || through_pipes(&mut ours, &lines, count)), &mut || {
-            time(&mut || raw.pipeline(count, nodes))
-        }],
+        [
+            &mut || time(&mut || through_pipes(&mut ours, &lines, count)),
+            &mut || time(&mut || raw.pipeline(count, nodes)),
+            &mut || frames::exchanged(&framed, count),
+        ],
     )
 }
 

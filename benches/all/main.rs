@@ -13,6 +13,7 @@ mod bare;
 mod chart;
 mod curves;
 mod exec;
+mod frames;
 mod large;
 mod life;
 mod many;

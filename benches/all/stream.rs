@@ -98,9 +98,9 @@ pub fn search(print: Print<'_>) -> Outcome<()> {
 }
 
 fn rare(rounds: usize, length: usize, print: Print<'_>) -> Outcome<()> {
-    let (mut text, pattern) = (String::with_capacity(length), "the needle");
+    let (mut text, pattern) = (String::with_capacity(length), "theneedle");
     while text.len() + 64 < length {
-        text.push_str("hay and straw, the nettle and the noodle, ");
+        text.push_str("hayandstrawthenettleandthenoodle");
     }
     text.push_str(pattern);
     let searched = Searched::new(text, pattern.to_owned());
