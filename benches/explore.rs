@@ -30,10 +30,11 @@ use table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, rate};
 const MEASURED: [&str; 2] = ["remove with two children, kill", "drop, copy, kill"];
 
 fn main() -> Outcome<()> {
-    table::print(|print| {
+    table::print(|_, print| {
         MEASURED.into_iter().try_for_each(|name| Ok::<_, Box<dyn std::error::Error>>(print(measured(name)?)?))?;
         Ok(print(scenarios()?)?)
-    })
+    })?;
+    Ok(())
 }
 
 fn measured(name: &str) -> Outcome<Row> {
@@ -44,8 +45,8 @@ fn measured(name: &str) -> Outcome<Row> {
         Ok(rate(explored.states as usize, start.elapsed()))
     };
     let [figures] = in_turns(if is_measured() { 9 } else { 1 }, [once])?;
-    let what = format!("states explored: {name}");
-    Ok(Row { what, unit: Unit::PerSecond, ours: median(&figures), baseline: None, goal: Goal::Least(50_000.0) })
+    let row = Row::new(format!("states explored: {name}"), Unit::PerSecond, median(&figures));
+    Ok(row.goal(Goal::Least(50_000.0)))
 }
 
 /// How large a scenario is.
@@ -70,8 +71,8 @@ fn scenarios() -> Outcome<Row> {
     // That is for the property tests to look at, and not to be hidden.
     let seen = if wrong > 0 { format!(" ({wrong} of {count} broke a promise)") } else { String::new() };
     let what = format!("random scenarios: {NODES} nodes, {COMMANDS} commands, {FAULTS} faults{seen}");
-    let goal = if cores > 1 { Goal::Least(1_000.0) } else { Goal::None };
-    Ok(Row { what, unit: Unit::PerSecond, ours: median(&figures), baseline: None, goal })
+    let row = Row::new(what, Unit::PerSecond, median(&figures));
+    Ok(if cores > 1 { row.goal(Goal::Least(1_000.0)) } else { row })
 }
 
 /// How many of them are not as they may be.

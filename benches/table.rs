@@ -9,36 +9,107 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// `cargo bench` measures; without its flag (`cargo test --benches`) everything runs once, for a moment.
-pub fn is_measured() -> bool {
-    std::env::args().any(|argument| argument == "--bench")
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Everything once, for a moment: `cargo test --benches`.
+    Trial,
+    /// `cargo bench`.
+    Quick,
+    /// `cargo bench -- --full`.
+    Full,
 }
 
-/// Prints a table with everything on one core, then one with all cores.
-pub fn print(mut measure: impl FnMut(&mut dyn FnMut(Row) -> io::Result<()>) -> Outcome<()>) -> Outcome<()> {
-    let all = sched_getaffinity(None)?;
-    let first = (0..CpuSet::MAX_CPU).find(|&core| all.is_set(core)).ok_or("there is no core to run on")?;
-    let mut one = CpuSet::new();
-    one.set(first);
-    let mut out = io::stdout().lock();
-    for (title, cores) in [("one core", one), ("all cores", all)] {
-        // Threads and processes that are started from here on run where this one does.
-        sched_setaffinity(None, &cores)?;
-        writeln!(out, "| {title} | ours | baseline | | ratio | goal |\n|---|---|---|---|---|---|")?;
-        measure(&mut |row| writeln!(out, "{row}"))?;
-        writeln!(out)?;
+impl Scale {
+    /// What the arguments ask for.
+    pub fn asked() -> Self {
+        let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+        match (has("--bench"), has("--full")) {
+            (false, _) => Self::Trial,
+            (true, false) => Self::Quick,
+            (true, true) => Self::Full,
+        }
     }
-    Ok(())
+
+    pub fn pick<T>(self, trial: T, quick: T, full: T) -> T {
+        match self {
+            Self::Trial => trial,
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// `cargo bench` measures; without its flag (`cargo test --benches`) everything runs once, for a moment.
+pub fn is_measured() -> bool {
+    Scale::asked() != Scale::Trial
+}
+
+/// Where everything runs: threads and processes that are started run where the one does that starts them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cores {
+    One,
+    All,
+}
+
+impl Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::One => "one",
+            Self::All => "all",
+        })
+    }
+}
+
+/// Takes a line of the table.
+pub type Print<'a> = &'a mut dyn FnMut(Row) -> io::Result<()>;
+
+/// Prints one table: first everything on one core, then with all cores. Gives back its lines.
+pub fn print(mut measure: impl FnMut(Cores, Print<'_>) -> Outcome<()>) -> Outcome<Vec<(Cores, Row)>> {
+    let (mut out, mut rows) = (io::stdout().lock(), Vec::new());
+    writeln!(out, "| cores | what | ours | baseline | | ratio | goal |\n|---|---|---|---|---|---|---|")?;
+    for cores in [Cores::One, Cores::All] {
+        on(cores, || {
+            measure(cores, &mut |mut row| {
+                // A goal counts where it was set.
+                if row.counts_on != cores {
+                    row.goals.clear();
+                }
+                writeln!(out, "| {cores} {row}")?;
+                rows.push((cores, row));
+                out.flush()
+            })
+        })?;
+    }
+    Ok(rows)
+}
+
+/// Runs something on one core or on all that there are.
+fn on(cores: Cores, work: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+    let all = sched_getaffinity(None)?;
+    if cores == Cores::One {
+        let first = (0..CpuSet::MAX_CPU).find(|&core| all.is_set(core)).ok_or("there is no core to run on")?;
+        let mut one = CpuSet::new();
+        one.set(first);
+        sched_setaffinity(None, &one)?;
+    }
+    let outcome = work();
+    sched_setaffinity(None, &all)?;
+    outcome
 }
 
 /// One line of the table.
+#[derive(Clone)]
 pub struct Row {
+    /// What was measured, and from where to where.
     pub what: String,
     pub unit: Unit,
     pub ours: f64,
     /// What it is compared with, and its figure.
     pub baseline: Option<(&'static str, f64)>,
-    pub goal: Goal,
+    pub goals: Vec<Goal>,
+    /// Where the goals count.
+    pub counts_on: Cores,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +120,6 @@ pub enum Goal {
     Least(f64),
     /// At most so much.
     Most(f64),
-    None,
 }
 
 #[derive(Clone, Copy)]
@@ -59,23 +129,68 @@ pub enum Unit {
     PerSecond,
     Bytes,
     Count,
+    /// Of the time of one core.
+    Share,
+}
+
+impl Unit {
+    /// What a figure counts, as it is kept.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "seconds",
+            Self::PerSecond => "a second",
+            Self::Bytes => "bytes",
+            Self::Count => "times",
+            Self::Share => "cores",
+        }
+    }
 }
 
 impl Row {
+    /// A figure with neither baseline nor goal.
+    pub fn new(what: impl Into<String>, unit: Unit, ours: f64) -> Self {
+        Self { what: what.into(), unit, ours, baseline: None, goals: Vec::new(), counts_on: Cores::One }
+    }
+
+    pub fn beside(self, name: &'static str, figure: f64) -> Self {
+        Self { baseline: Some((name, figure)), ..self }
+    }
+
+    pub fn goal(mut self, goal: Goal) -> Self {
+        self.goals.push(goal);
+        self
+    }
+
+    pub fn on_all_cores(self) -> Self {
+        Self { counts_on: Cores::All, ..self }
+    }
+
     /// How many times more ours costs.
-    fn ratio(&self) -> Option<f64> {
+    pub fn ratio(&self) -> Option<f64> {
         let (_, baseline) = self.baseline?;
         // More is better for a rate, less for all else.
         Some(if matches!(self.unit, Unit::PerSecond) { baseline / self.ours } else { self.ours / baseline })
     }
 
-    fn verdict(&self) -> Option<(String, bool)> {
-        Some(match self.goal {
-            Goal::Ratio(most) => (format!("ratio ≤ {most}"), self.ratio()? <= most),
-            Goal::Least(least) => (format!("≥ {}", Figure(least, self.unit)), self.ours >= least),
-            Goal::Most(most) => (format!("≤ {}", Figure(most, self.unit)), self.ours <= most),
-            Goal::None => return None,
-        })
+    fn is_met(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Ratio(most) => self.ratio().is_some_and(|ratio| ratio <= most),
+            Goal::Least(least) => self.ours >= least,
+            Goal::Most(most) => self.ours <= most,
+        }
+    }
+
+    /// What is to be reached, and whether it was: nothing where there is no goal.
+    pub fn verdict(&self) -> String {
+        let say = |goal: &Goal| {
+            let verdict = if self.is_met(*goal) { "met" } else { "**not met**" };
+            match *goal {
+                Goal::Ratio(most) => format!("ratio ≤ {most}: {verdict}"),
+                Goal::Least(least) => format!("≥ {}: {verdict}", Figure(least, self.unit)),
+                Goal::Most(most) => format!("≤ {}: {verdict}", Figure(most, self.unit)),
+            }
+        };
+        self.goals.iter().map(say).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -90,10 +205,7 @@ impl Display for Row {
             Some(ratio) => write!(f, "{ratio:.2} | ")?,
             None => write!(f, "| ")?,
         }
-        match self.verdict() {
-            Some((goal, met)) => write!(f, "{goal}: {} |", if met { "met" } else { "**not met**" }),
-            None => write!(f, "|"),
-        }
+        write!(f, "{} |", self.verdict())
     }
 }
 
@@ -106,11 +218,14 @@ impl Display for Figure {
         match unit {
             Unit::Time if figure >= 1.0 => write!(f, "{figure:.2} s"),
             Unit::Time if figure >= 1e-3 => write!(f, "{:.2} ms", figure * 1e3),
-            Unit::Time => write!(f, "{:.1} µs", figure * 1e6),
+            Unit::Time if figure >= 1e-6 => write!(f, "{:.1} µs", figure * 1e6),
+            Unit::Time => write!(f, "{:.0} ns", figure * 1e9),
             Unit::PerSecond if figure < 1e4 => write!(f, "{figure:.0}/s"),
             Unit::PerSecond => write!(f, "{:.0} 000/s", figure / 1e3),
+            Unit::Bytes if figure < 1e5 => write!(f, "{figure:.0} B"),
             Unit::Bytes => write!(f, "{:.2} MB", figure / 1e6),
             Unit::Count => write!(f, "{figure:.0}"),
+            Unit::Share => write!(f, "{:.1} % of a core", figure * 100.0),
         }
     }
 }

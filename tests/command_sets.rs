@@ -158,6 +158,19 @@ proptest! {
         prop_assert_eq!(searched(&text, &pattern).0, naive_positions(&text, &pattern));
     }
 
+    /// Matches far from each other, near each other, and over the ends of the blocks in which the text is held.
+    #[test]
+    fn search_finds_what_is_far_apart(
+        pattern in prop_oneof!["[ab]{1,6}", "[a-z]{1,40}", "(ab){1,300}", "a{500}b"],
+        gaps in prop::collection::vec(prop_oneof![0..3usize, 40..200usize, 65_400..65_700usize], 1..6),
+        filling in "[abx]",
+    ) {
+        let text: String = gaps.into_iter().map(|gap| filling.repeat(gap) + &pattern).collect();
+        // Nearly one, at the end of all.
+        let text = text + &pattern[..pattern.len() - 1] + "Z";
+        prop_assert_eq!(searched(&text, &pattern).0, naive_positions(&text, &pattern));
+    }
+
     #[test]
     fn search_reads_the_same_however_it_is_cut(
         lines in prop::array::uniform2(prop_oneof!["[a-c]{0,40}", "[a-z \u{e9}#]{0,9}"]),

@@ -6,6 +6,8 @@
 //! `-- 100000`, is the largest size. Each tree is measured in a process of its own, in which
 //! the memory that it takes can be told from that of others.
 
+#[path = "../chart.rs"]
+mod chart;
 mod measure;
 mod plot;
 

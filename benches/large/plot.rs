@@ -1,13 +1,11 @@
 //! The plot: one panel for each operation, both axes logarithmic. What is linear in the size of the tree is a level
 //! line, a step with the square of it rises with the grid's diagonal, and what does not depend on it falls.
 
-use std::ops::Range;
-
 use nodetree::Mode;
 use nodetree::testing::shapes::Shape;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::chart::{COLOURS, Curve, Names, Panel, draw_panel};
 use super::measure::OPERATIONS;
 use super::{Figure, MODES, Outcome};
 
@@ -15,18 +13,6 @@ const COLUMNS: usize = 3;
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 1364;
 const HEAD: u32 = 94;
-
-/// Colours that are told apart also by those who do not see all of them (Okabe and Ito).
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-];
-
-type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 pub(super) fn draw(figures: &[Figure]) -> Outcome<String> {
     let mut svg = String::new();
@@ -38,7 +24,7 @@ pub(super) fn draw(figures: &[Figure]) -> Outcome<String> {
         let panels = panels.split_evenly((OPERATIONS.len().div_ceil(COLUMNS), COLUMNS));
         for (panel, operation) in panels.iter().zip(OPERATIONS) {
             let shown: Vec<&Figure> = figures.iter().filter(|figure| figure.operation == operation).collect();
-            draw_panel(panel, operation, &shown)?;
+            draw_operation(panel, operation, &shown)?;
         }
         root.present()?;
     }
@@ -77,52 +63,14 @@ fn colour(shape: Shape) -> RGBColor {
     COLOURS[at]
 }
 
-fn draw_panel(panel: &Panel, operation: &str, figures: &[&Figure]) -> Outcome<()> {
+fn draw_operation(panel: &Panel, operation: &str, figures: &[&Figure]) -> Outcome<()> {
     let (name, unit) = operation.split_once(", ").unwrap_or((operation, ""));
-    let sizes = range(figures.iter().map(|figure| figure.size as f64));
-    let values = range(figures.iter().map(|figure| figure.value.max(0.01)));
-    let mut chart = ChartBuilder::on(panel)
-        .caption(format!("{name} ({unit})"), ("sans-serif", 17))
-        .margin(12)
-        .x_label_area_size(28)
-        .y_label_area_size(58)
-        .build_cartesian_2d((sizes.start * 0.9..sizes.end * 1.1).log_scale(), decades(values).log_scale())?;
-    chart
-        .configure_mesh()
-        .x_label_formatter(&|size| short(*size))
-        .y_label_formatter(&|value| short(*value))
-        .x_labels(3)
-        .y_labels(6)
-        .light_line_style(WHITE)
-        .label_style(("sans-serif", 13))
-        .draw()?;
-    for (shape, mode) in MODES.into_iter().flat_map(|mode| Shape::ALL.map(|shape| (shape, mode))) {
+    let lines = MODES.into_iter().flat_map(|mode| Shape::ALL.map(|shape| (shape, mode)));
+    let curve = |(shape, mode)| {
         let of_line = figures.iter().filter(|figure| figure.shape == shape && figure.mode == mode);
-        let points: Vec<(f64, f64)> = of_line.map(|figure| (figure.size as f64, figure.value.max(0.01))).collect();
-        let style = colour(shape).stroke_width(2);
-        match mode {
-            Mode::Simulated => chart.draw_series(DashedLineSeries::new(points.clone(), 6, 4, style))?,
-            _ => chart.draw_series(LineSeries::new(points.clone(), style))?,
-        };
-        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 2, colour(shape).filled())))?;
-    }
-    Ok(())
-}
-
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    values.fold(f64::MAX..f64::MIN_POSITIVE, |range, value| range.start.min(value)..range.end.max(value))
-}
-
-/// From one power of ten to another.
-fn decades(values: Range<f64>) -> Range<f64> {
-    10_f64.powf(values.start.log10().floor())..10_f64.powf(values.end.log10().floor() + 1.0)
-}
-
-/// `30 k` for 30 000.
-fn short(value: f64) -> String {
-    match value {
-        value if value >= 999_999.0 => format!("{} M", value / 1e6),
-        value if value >= 1_000.0 => format!("{} k", value / 1e3),
-        value => format!("{value}"),
-    }
+        let points = of_line.map(|figure| (figure.size as f64, figure.value.max(0.01))).collect();
+        Curve { name: String::new(), points, colour: colour(shape), is_dashed: mode == Mode::Simulated }
+    };
+    let names = Names { caption: &format!("{name} ({unit})"), across: "", has_legend: false };
+    draw_panel(panel, &names, &lines.map(curve).collect::<Vec<_>>())
 }

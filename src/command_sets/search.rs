@@ -1,9 +1,13 @@
 //! `search`: a node finds all places where a pattern stands in a text, in time linear in both.
+//!
+//! Where nothing matches, `memmem` leaps to the next match, many characters at once; near matches, and from one block of
+//! the text to the next, the automaton of Knuth, Morris and Pratt goes on. Both are linear.
 
 use std::fmt::{self, Display, Write};
 use std::mem;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
@@ -21,6 +25,15 @@ pub const PART_POSITIONS: usize = 4096;
 
 /// How many comparisons one call of [`finish`](CommandSet::finish) makes at most: well below a millisecond.
 pub const STEPS_PER_TURN: usize = 128 * 1024;
+
+/// The longest pattern that is sought by [`memmem`]: it must be in one block, and is looked at anew in each turn.
+const QUICK_PATTERN_CHARS: usize = 1024;
+
+/// So many characters that are leapt over take as long as one that is compared.
+const STEPS_OF_A_LEAP: usize = 8;
+
+/// Behind a match there may soon be the next one, for which [`memmem`] is too much: so many characters are compared first.
+const NEAR_CHARS: usize = 64;
 
 /// How many blocks of 64 Ki elements one call frees at most.
 const BLOCKS_PER_TURN: usize = 8;
@@ -148,6 +161,8 @@ struct Job {
     next: usize,
     /// How many characters of the pattern match before `next`.
     matched: usize,
+    /// Where in the text the last match, or what could have become one, is far enough away to leap.
+    leap_from: usize,
     found: Vec<u64>,
     found_any: bool,
 }
@@ -218,6 +233,8 @@ impl Job {
     }
 
     fn scan(&mut self, outputs: &mut Vec<Positions>) {
+        let is_short = self.pattern.len() <= QUICK_PATTERN_CHARS;
+        let finder = is_short.then(|| Finder::new(self.pattern.run(0)).into_owned());
         let mut steps = STEPS_PER_TURN;
         while steps > 0 && self.found.len() < PART_POSITIONS {
             if self.next == self.text.len() {
@@ -228,15 +245,29 @@ impl Job {
                 self.phase = Phase::Free;
                 return;
             }
-            steps = self.scan_run(steps);
+            if let Some(finder) = finder.as_ref().filter(|_| self.matched == 0 && self.next >= self.leap_from) {
+                steps = steps.saturating_sub(self.leap(finder));
+            }
+            steps = self.scan_run(steps, finder.is_some());
         }
         if self.found.len() == PART_POSITIONS {
             self.hand_out(outputs);
         }
     }
 
-    /// Scans to the end of a block of the text, of the steps, or to the next place found; says how many steps are left.
-    fn scan_run(&mut self, mut steps: usize) -> usize {
+    /// Where nothing matches: goes to the next match in this block of the text, or to where one may begin that ends in
+    /// the next block. Says what that has cost, in steps.
+    fn leap(&mut self, finder: &Finder) -> usize {
+        let (run, whole) = (self.text.run(self.next), self.pattern.len());
+        let far = finder.find(run).unwrap_or_else(|| (run.len() + 1).saturating_sub(whole));
+        self.next += far;
+        self.leap_from = self.next + whole + NEAR_CHARS;
+        far / STEPS_OF_A_LEAP
+    }
+
+    /// Scans to the end of a block of the text, of the steps, to the next place found, or to where a leap is better; says
+    /// how many steps are left.
+    fn scan_run(&mut self, mut steps: usize, may_leap: bool) -> usize {
         let (pattern, borders) = (&self.pattern, &self.borders);
         let (first, whole) = (pattern.at(0), pattern.len());
         let run = self.text.run(self.next);
@@ -253,6 +284,8 @@ impl Job {
                 }
             } else if matched > 0 {
                 matched = borders.at(matched - 1) as usize;
+            } else if may_leap && self.next + at >= self.leap_from {
+                break;
             } else {
                 // Nothing matches here: leap to the next place where something may.
                 at = memchr::memchr(first, &run[at..]).map_or(run.len(), |leap| at + leap);
@@ -370,18 +403,22 @@ impl Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::At(positions) = self else { return f.write_str("-1") };
         // One long string a part: a hundred million small writes would take longer than the search.
-        let mut text = String::new();
+        let (mut text, mut digits) = (String::new(), itoa::Buffer::new());
         for (nth, position) in positions.iter().enumerate() {
             if nth > 0 {
                 text.push_str(Search::SEPARATOR);
             }
-            write!(text, "{position}")?;
+            text.push_str(digits.format(*position));
         }
         f.write_str(&text)
     }
 }
 
 fn check_chars(bytes: &[u8], before: usize, line: Line) -> Result<(), RequestError> {
+    // Without an end in the middle this is done for many bytes at once.
+    if bytes.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
     match bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()) {
         None => Ok(()),
         Some(at) => Err(RequestError::new(format_args!(

@@ -1,5 +1,6 @@
 //! HOW it travels and on what it runs: the facade [`NodeTree`], the same in every mode, and the modes behind it.
 
+mod alarm;
 mod builder;
 pub(crate) mod config;
 mod engine;

@@ -12,6 +12,7 @@ use actix::{Addr, System};
 use crossbeam_channel::bounded;
 use tokio::sync::{Notify, oneshot};
 
+use super::alarm::Alarm;
 use super::engine::{Engine, Goal, Parts, Stuck};
 use crate::actors::message::Nanos;
 use crate::actors::{ControlActor, ControlMail, turn_of_others};
@@ -66,16 +67,18 @@ impl<T> Wheel<T> {
 
     /// Hands out what is due, until `deliver` says that nobody takes it any more.
     pub(super) async fn turn(&self, mut deliver: impl FnMut(T) -> bool) {
+        // Whoever never waits for anything has none.
+        let mut alarm = None;
         loop {
             let next = self.slots.borrow().first_key_value().map(|(at, _)| *at);
             match next {
                 None => self.earlier.notified().await,
                 Some(at) => {
-                    let at = tokio::time::Instant::from_std(self.start + Duration::from_nanos(at));
+                    let at = self.start + Duration::from_nanos(at);
                     tokio::select! {
                         biased;
-                        () = tokio::time::sleep_until(at) => {}
                         () = self.earlier.notified() => continue,
+                        () = wait(&mut alarm, at) => {}
                     }
                 }
             }
@@ -102,6 +105,21 @@ impl<T> Wheel<T> {
             slot.remove();
         }
         due.map(|(_, what)| what)
+    }
+}
+
+/// Waits until then.
+async fn wait(alarm: &mut Option<Alarm>, at: Instant) {
+    if alarm.is_none() {
+        *alarm = Alarm::new().ok();
+    }
+    let rung = match alarm {
+        Some(alarm) => alarm.ring_at(at).await.is_ok(),
+        None => false,
+    };
+    // Where there is no descriptor left for it.
+    if !rung {
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 

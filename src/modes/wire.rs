@@ -57,6 +57,28 @@ pub fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
 }
 
+/// The first frame of a stream without its length, and what is behind it; nothing while it is not whole. It cuts as
+/// [`codec`] does, but takes nothing out: a frame that is decoded at once needs no share of a buffer.
+///
+/// # Errors
+/// When the length is over the limit.
+///
+/// ```
+/// use nodetree::modes::wire::{append, first_frame};
+/// let mut stream = Vec::new();
+/// append(&7u64, &mut stream)?;
+/// stream.push(0);
+/// assert_eq!(first_frame(&stream)?, Some((&b"\x01\x07"[..], &b"\0"[..])));
+/// assert_eq!(first_frame(&stream[..5])?, None);
+/// assert!(first_frame(b"\xff\xff\xff\xff").is_err());
+/// # Ok::<(), nodetree::modes::wire::WireError>(())
+/// ```
+pub fn first_frame(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, WireError> {
+    let Some((length, rest)) = stream.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+    let bytes = u32::from_be_bytes(*length) as usize;
+    if bytes > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes }) } else { Ok(rest.split_at_checked(bytes)) }
+}
+
 /// Encodes a message as a frame, without the length before it.
 ///
 /// # Errors

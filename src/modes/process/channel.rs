@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SocketFlags, SocketType, recvmsg,
@@ -15,10 +15,9 @@ use rustix::net::{
 };
 use serde::de::DeserializeOwned;
 use tokio::net::unix::pipe::Receiver;
-use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
 use super::outbox::{Outbox, Outgoing, write};
-use crate::modes::wire::{codec, decode};
+use crate::modes::wire::{WireError, decode, first_frame};
 use crate::planted::{Bug, is_planted};
 
 /// So much is read at once to begin with: no more than a quiet node needs, which pays for every page of it.
@@ -59,7 +58,7 @@ pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
     let outbox = Rc::new(Outbox::new(Rc::clone(&socket)));
     actix_rt::spawn(write(Rc::clone(&outbox)));
     let (bytes, descriptors) = (BytesMut::new(), VecDeque::new());
-    Ok((Outgoing(outbox), Incoming { socket, bytes, descriptors, codec: codec(), in_a_row: 0 }))
+    Ok((Outgoing(outbox), Incoming { socket, bytes, descriptors, in_a_row: 0 }))
 }
 
 /// The half that reads.
@@ -68,7 +67,6 @@ pub(super) struct Incoming {
     bytes: BytesMut,
     /// Those that came, in order; nothing in place of one that this process had no room for.
     descriptors: VecDeque<Option<OwnedFd>>,
-    codec: LengthDelimitedCodec,
     in_a_row: u32,
 }
 
@@ -81,17 +79,11 @@ impl Incoming {
             tokio::task::yield_now().await;
         }
         loop {
-            match self.codec.decode(&mut self.bytes) {
-                Ok(Some(frame)) => match decode(&frame) {
-                    Ok(message) => return Some(message),
-                    Err(error) => {
-                        tracing::error!(%error, "a link is closed: a frame does not decode");
-                        return None;
-                    }
-                },
+            match self.take_frame() {
+                Ok(Some(message)) => return Some(message),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%error, "a link is closed: a frame is too long");
+                    tracing::error!(%error, "a link is closed: what has come is no frame");
                     return None;
                 }
             }
@@ -103,6 +95,14 @@ impl Incoming {
                 return None;
             }
         }
+    }
+
+    /// Decodes the first frame of what was read, if it is whole.
+    fn take_frame<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
+        let Some((frame, behind)) = first_frame(&self.bytes)? else { return Ok(None) };
+        let (message, left) = (decode(frame)?, behind.len());
+        self.bytes.advance(self.bytes.len() - left);
+        Ok(Some(message))
     }
 
     /// The descriptor that has come with a frame; they come in the order of the frames. None when there was no room for

@@ -10,7 +10,7 @@ use super::envelopes::{envelope, packet};
 use crate::actors::message::{ControlDown, ControlUp, Envelope, LinkId, NodeKey, NodeSpec, Role};
 use crate::actors::{ComputingNode, LinkEnd, LinkFrame, NodeInput};
 use crate::command_sets::{Dictionary, executor};
-use crate::modes::wire::{MAX_FRAME_BYTES, WireError, codec, decode, encode};
+use crate::modes::wire::{MAX_FRAME_BYTES, WireError, codec, decode, encode, first_frame};
 use crate::topology::Slot;
 
 /// The most frames of one input.
@@ -51,13 +51,23 @@ fn check_stream(bytes: &[u8], size: usize) {
 /// What comes out of a link, up to the first thing that is no frame.
 fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>> {
     let (mut codec, mut bytes, mut frames) = (codec(), BytesMut::new(), Vec::new());
+    let mut plain = Vec::new();
     for piece in pieces {
         bytes.extend_from_slice(piece);
+        plain.extend_from_slice(piece);
         loop {
+            let cut = cut(&mut plain);
             match codec.decode(&mut bytes) {
-                Ok(Some(frame)) => frames.push(Some(frame.to_vec())),
-                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    assert_eq!(cut, Ok(Some(frame.to_vec())), "both cut at the same places");
+                    frames.push(Some(frame.to_vec()));
+                }
+                Ok(None) => {
+                    assert_eq!(cut, Ok(None), "both wait for more");
+                    break;
+                }
                 Err(_) => {
+                    assert!(cut.is_err(), "both refuse what is too long");
                     frames.push(None);
                     return frames;
                 }
@@ -66,6 +76,14 @@ fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>
         assert!(bytes.capacity() <= 8 * (MAX_FRAME_BYTES + piece.len()), "{} bytes are kept", bytes.capacity());
     }
     frames
+}
+
+/// What a link of the process mode does to its buffer.
+fn cut(stream: &mut Vec<u8>) -> std::result::Result<Option<Vec<u8>>, WireError> {
+    let Some((frame, behind)) = first_frame(stream)? else { return Ok(None) };
+    let (frame, left) = (frame.to_vec(), behind.len());
+    stream.drain(..stream.len() - left);
+    Ok(Some(frame))
 }
 
 fn check_frame<T: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {

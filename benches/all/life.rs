@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use nodetree::{Command, Dictionary, Mode, NodeTree};
 use rustix::process::{Signal, kill_process};
 
-use crate::Print;
 use crate::program::{PROGRAM, Program, pid, pid_of, read_proc};
 use crate::raw::Minimal;
-use crate::table::{Goal, Outcome, Row, Unit, in_turns, is_measured, median, percentile};
+use crate::table::{Goal, Outcome, Print, Row, Unit, in_turns, is_measured, median, percentile};
 
 /// A node that stands aside, so that there always is one.
 const OTHER: i64 = 0;
@@ -52,9 +51,8 @@ pub fn create(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
             },
         ],
     )?;
-    let (ours, baseline) = (median(&ours), Some(("a minimal program until its first byte", median(&raw))));
-    let what = "create until `Ok: pid` (submit → recv)".to_owned();
-    print(Row { what, unit: Unit::Time, ours, baseline, goal: Goal::Ratio(1.6) })?;
+    let row = Row::new("create (submit → `Ok: pid`)", Unit::Time, median(&ours));
+    print(row.beside("a minimal program until its first byte", median(&raw)).goal(Goal::Ratio(1.4)))?;
     Ok(())
 }
 
@@ -82,11 +80,33 @@ pub fn death(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
         ],
     )?;
     for (what, percent, most) in [("median", 50, 2e-3), ("99 %", 99, 20e-3)] {
-        let baseline = Some(("kill -9 until the end of stream", percentile(&raw, percent)));
-        let (what, ours) = (format!("kill -9 until `ping` says 0, {what}"), percentile(&ours, percent));
-        print(Row { what, unit: Unit::Time, ours, baseline, goal: Goal::Most(most) })?;
+        let row = Row::new(format!("kill -9 → `ping` says 0, {what}"), Unit::Time, percentile(&ours, percent));
+        let row = row.beside("kill -9 until the end of stream", percentile(&raw, percent));
+        print(row.goal(Goal::Most(most)))?;
     }
     Ok(())
+}
+
+/// How soon the end of a node is noticed, of so many: from the signal to the notice.
+pub fn detection(signal: Signal, period: Duration, times: usize) -> Outcome<Vec<f64>> {
+    let tree = NodeTree::<Dictionary>::builder().mode(Mode::Process).node_program(PROGRAM).start()?;
+    assert_eq!(tree.line(&format!("heartbit {}", period.as_millis()))?, "Ok");
+    let (notices, mut figures) = (tree.notices(), Vec::new());
+    for round in 0..times {
+        let victim = pid(pid_of(&tree.line("create 1")?)?)?;
+        // So that it is struck at another moment between two beats each time.
+        std::thread::sleep(period + period * (round as u32 % 7) / 7);
+        let start = Instant::now();
+        kill_process(victim, signal)?;
+        // That it is there again, since the one before, may be told first.
+        while notices.recv_timeout(Duration::from_secs(60))?.to_string() != "Heartbit: node 1 is unavailable now" {}
+        figures.push(start.elapsed().as_secs_f64());
+        // Whoever was only stopped.
+        tree.line("kill 1")?;
+        while tree.line("ping 1")? != "Ok: 0" {}
+    }
+    figures.sort_by(f64::total_cmp);
+    Ok(figures)
 }
 
 /// Memory of its own, and what is done when there is nothing to do.
@@ -96,9 +116,8 @@ pub fn idle(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
     let pids = (1..=nodes).map(|id| program.create(id, (id > 1).then_some(id / 2))).collect::<Outcome<Vec<_>>>()?;
     let private = pids.iter().map(|pid| private_bytes(*pid)).sum::<Outcome<f64>>()? / nodes as f64;
     let process = minimal.start()?;
-    let baseline = Some(("a minimal program", private_bytes(process.0.id())?));
-    let what = "private memory of an idle node".to_owned();
-    print(Row { what, unit: Unit::Bytes, ours: private, baseline, goal: Goal::Most(0.5e6) })?;
+    let row = Row::new("private memory of an idle node", Unit::Bytes, private);
+    print(row.beside("a minimal program", private_bytes(process.0.id())?).goal(Goal::Most(0.5e6)))?;
 
     let all: Vec<u32> = pids.into_iter().chain([program.pid()]).collect();
     // The deadlines of their creation, which are 10 s, pass first.
@@ -109,12 +128,12 @@ pub fn idle(minimal: &Minimal, print: Print<'_>) -> Outcome<()> {
     let figures = [("context switches", after.0 - before.0), ("ticks of processor time", after.1 - before.1)];
     for (name, ours) in figures {
         let what = format!("{name} of {nodes} idle nodes and the control node in {while_idle} s");
-        print(Row { what, unit: Unit::Count, ours: ours as f64, baseline: None, goal: Goal::Most(0.0) })?;
+        print(Row::new(what, Unit::Count, ours as f64).goal(Goal::Most(0.0)))?;
     }
     Ok(())
 }
 
-fn private_bytes(pid: u32) -> Outcome<f64> {
+pub fn private_bytes(pid: u32) -> Outcome<f64> {
     Ok(read_proc(&format!("/proc/{pid}/smaps_rollup"), &["Private_Clean:", "Private_Dirty:"])? as f64 * 1024.0)
 }
 

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use crate::stream;
 use crate::table::Outcome;
+use crate::{frames, large, stream};
 
 /// What one message has in all baselines.
 pub const FRAME_BYTES: usize = 64;
@@ -36,9 +36,13 @@ pub fn play_role() -> Outcome<bool> {
         [ROLE, "echo", ..] => echo()?,
         [ROLE, "forward", ..] => forward()?,
         [ROLE, "codec", ..] => codec_echo()?,
+        [ROLE, "frames", ..] => frames::answer()?,
         [ROLE, "node", ..] => node(number(2)?, number(3)?)?,
         [ROLE, "numbers", ..] => stream::write_numbers(number(2)?)?,
         [ROLE, "drop", ..] => stream::read_and_drop()?,
+        [ROLE, "pass", ..] => stream::pass_on()?,
+        [ROLE, "add", _, path, ..] => stream::add_up_file(number(2)?, path)?,
+        [ROLE, "large", mode, ..] => large::play(mode.parse()?, number(3)?)?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -68,10 +72,10 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// One that decodes and answers each message.
-    fn codec() -> Outcome<Self> {
+    /// One that decodes and answers each message: in the role `codec` one by one, in the role `frames` in batches.
+    pub fn one(name: &str) -> Outcome<Self> {
         let (socket, end) = UnixStream::pair()?;
-        let process = role("codec", &[])?.stdin(OwnedFd::from(end)).spawn()?;
+        let process = role(name, &[])?.stdin(OwnedFd::from(end)).spawn()?;
         Ok(Self { socket, _processes: vec![Process(process)] })
     }
 
@@ -259,7 +263,7 @@ pub struct CodecClient {
 
 impl CodecClient {
     pub fn start() -> Outcome<Self> {
-        let (raw, runtime) = (Raw::codec()?, runtime()?);
+        let (raw, runtime) = (Raw::one("codec")?, runtime()?);
         let framed = runtime.block_on(async { framed(raw.socket.try_clone()?) })?;
         Ok(Self { framed, runtime, _raw: raw })
     }

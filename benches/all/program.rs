@@ -1,6 +1,6 @@
 //! The built program, with pipes at its ends.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
 use std::process::{ChildStdout, Command, Stdio};
 
@@ -21,6 +21,16 @@ pub struct Program {
 impl Program {
     pub fn start(arguments: &[&str]) -> Outcome<Self> {
         let (input, writer) = io::pipe()?;
+        Self::with(input.into(), writer, arguments)
+    }
+
+    /// One whose standard input is a file.
+    pub fn reading(file: File, arguments: &[&str]) -> Outcome<Self> {
+        let (_, writer) = io::pipe()?;
+        Self::with(file.into(), writer, arguments)
+    }
+
+    fn with(input: Stdio, writer: PipeWriter, arguments: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(PROGRAM);
         command.args(["--mode", "process"]).args(arguments).stdin(input).stdout(Stdio::piped());
         let mut process = Process(command.spawn()?);
@@ -30,6 +40,13 @@ impl Program {
 
     pub fn pid(&self) -> u32 {
         self.process.0.id()
+    }
+
+    /// Lets it end, and waits for that.
+    pub fn exit(mut self) -> Outcome<()> {
+        writeln!(self.input, "exit")?;
+        self.process.0.wait()?;
+        Ok(())
     }
 
     pub fn next_line(&mut self) -> Outcome<String> {
