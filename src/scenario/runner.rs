@@ -11,7 +11,7 @@ use super::script::Script;
 use super::{Scenario, Typing, expected};
 use crate::command_sets::{CommandSet, CommandSetKind, Dictionary, Search, Sum, Timer};
 use crate::error::{StartError, SubmitError};
-use crate::modes::{Builder, Mode, NodeTree, Span, Stuck, SystemConfig};
+use crate::modes::{Builder, MAX_CAPACITY, Mode, NodeTree, Span, Stuck, SystemConfig};
 use crate::random::Random;
 use crate::topology::TopologyKind;
 use crate::trace::{self, What};
@@ -261,7 +261,9 @@ pub fn commands(kind: CommandSetKind) -> Commands {
 
 fn record_with<C: CommandSet>(setup: &Setup, scenario: &Scenario) -> Result<Recorded, RunError> {
     let builder = builder_of::<C>(setup, scenario.system.topology).faults(scenario.faults.clone());
-    let tree = builder.start()?;
+    // Nobody waits for room, also if all ask the same node; more of it would have to be made for each run.
+    let room = (2 * (scenario.script.len() + 1)).min(MAX_CAPACITY);
+    let tree = builder.capacity(room).start()?;
     let mut outside = Outside::new(&tree, setup.mode == Mode::Process);
     type_all(&tree, setup.seed, scenario, &mut outside)?;
     let mut replies: BTreeMap<u64, Vec<String>> = BTreeMap::new();

@@ -84,9 +84,12 @@ pub const LARGE: &[Named] = &[
     calm("remove, drop, kill", List, THREE, &[Remove(2)], 304197).drop().kill(),
     calm("two execs, drop, copy, kill", List, TWO, &[Exec(2), Exec(2)], 85102).drop().copy().kill(),
     calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 988_293).drop().copy().kill(),
-    calm("remove, drop, copy, kill", List, THREE, &[Remove(2)], 0).drop().copy().kill(),
-    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 0).drop().kill(),
-    calm("remove in a tree of four, drop, copy, kill", Tree, FORK, &[Remove(1), Exec(4)], 0).drop().copy().kill(),
+    calm("remove, drop, copy, kill", List, THREE, &[Remove(2)], 4_705_537).drop().copy().kill(),
+    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 2_199_646).drop().kill(),
+    calm("remove in a tree of four, drop, copy, kill", Tree, FORK, &[Remove(1), Exec(4)], 6_389_888)
+        .drop()
+        .copy()
+        .kill(),
     calm("four nodes abreast, three commands, drop, copy, kill", Tree, STAR, &[Exec(4), Ping(3), Exec(1)], 137_142)
         .drop()
         .copy()

@@ -31,6 +31,7 @@ impl Fingerprint {
         hasher.whole()
     }
 
+    #[inline]
     fn add(&mut self, word: u64) {
         let [one, other] = self.0;
         // A lane that has become 0 would stay 0 without the addition.
@@ -59,23 +60,28 @@ impl Hasher for Fingerprint {
         self.add(bytes.len() as u64);
     }
 
+    #[inline]
     fn write_u8(&mut self, word: u8) {
         self.add(word.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, word: u32) {
         self.add(word.into());
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         self.add(word);
     }
 
+    #[inline]
     fn write_u128(&mut self, word: u128) {
         self.add(word as u64);
         self.add((word >> 64) as u64);
     }
 
+    #[inline]
     fn write_usize(&mut self, word: usize) {
         self.add(word as u64);
     }
@@ -94,6 +100,7 @@ impl Hasher for Half {
         bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
     }
 
+    #[inline]
     fn write_u128(&mut self, word: u128) {
         self.0 = word as u64;
     }
