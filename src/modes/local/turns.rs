@@ -55,8 +55,9 @@ pub(super) struct Ready(Mutex<Queue>);
 struct Queue {
     places: VecDeque<usize>,
     sent: VecDeque<Sent>,
-    /// Who has its turn now.
+    /// Who has its turn now, and whether it wants another one at once: it works on something that takes long.
     now: Option<usize>,
+    is_busy: bool,
     turns: u32,
     /// Whoever gives turns, while there is nothing to do.
     driver: Option<Waker>,
@@ -77,6 +78,7 @@ impl Wake for Bell {
         if queue.now == Some(self.place) {
             // Whoever wakes itself lets the others go first.
             queue.places.push_front(self.place);
+            queue.is_busy = true;
         } else {
             queue.places.push_back(self.place);
         }
@@ -183,6 +185,11 @@ impl Turns {
             *of_seat = Some(seat);
         }
         true
+    }
+
+    /// Whether whoever had the last turn is not done: then others than nodes are to have their turn, too.
+    pub(super) fn is_busy(&self) -> bool {
+        std::mem::take(&mut self.ready.queue().is_busy)
     }
 
     /// What was sent to the network since the last time, in order.
