@@ -8,7 +8,7 @@ use super::locks::Claim;
 use super::outcome::Outcome;
 use crate::commands::Refusal;
 use crate::planted::{Bug, is_planted};
-use crate::topology::{CONTROL, NodeId, TopologyKind};
+use crate::topology::{CONTROL, NodeId, Place, PlaceError, TopologyKind};
 
 impl ControlNode {
     /// Whether the node, or the way to it, is being made or re-linked by a command before `op`.
@@ -53,18 +53,31 @@ impl ControlNode {
             // It is there, and nothing before this command changes that: nobody need wait for the answer.
             return self.refuse(op, Refusal::AlreadyExists);
         }
-        let claims = match order {
-            Order::Create { id, .. } if self.places_by_itself() => self.claims_of_turn(id),
-            _ => self.claims(&order),
-        };
-        self.claim(op, claims);
+        if matches!(order, Order::Create { .. }) && self.places_by_itself() {
+            let claims = self.claims_of_turn(order.node().unwrap_or(CONTROL));
+            self.claim(op, claims);
+        } else if self.is_held_by_barrier(op) {
+            let claims = self.claims(&order, self.place_of(&order).as_ref());
+            self.claim(op, claims);
+        }
         self.changes.insert(op, order);
         self.try_change(op);
     }
 
+    fn is_held_by_barrier(&self, op: u64) -> bool {
+        self.first_barrier().is_some_and(|barrier| barrier < op)
+    }
+
+    /// Where a create would put its node now.
+    fn place_of(&self, order: &Order) -> Option<Result<Place, PlaceError>> {
+        let Order::Create { id, parent } = *order else { return None };
+        let known = self.topology.contains(id);
+        Some(if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) })
+    }
+
     pub(super) fn try_change(&mut self, op: u64) {
         let Some(order) = self.changes.get(&op) else { return };
-        if self.first_barrier().is_some_and(|barrier| barrier < op) {
+        if self.is_held_by_barrier(op) {
             self.held_by_barrier.insert(op);
             return;
         }
@@ -74,7 +87,8 @@ impl ControlNode {
             return;
         }
         // Placement is planned now: an earlier create may have failed.
-        let claims = self.claims(order);
+        let place = self.place_of(order);
+        let claims = self.claims(order, place.as_ref());
         let work_before = if removes { self.work_before(op, &claims) } else { Vec::new() };
         self.claim(op, claims);
         if !self.locks.may_start(op) || self.work_awaited.contains_key(&op) {
@@ -88,9 +102,9 @@ impl ControlNode {
             return;
         }
         self.locks.start(op);
-        match self.changes.remove(&op) {
-            Some(Order::Create { id, parent }) => self.start_creation(op, id, parent),
-            Some(Order::Remove(id)) => self.start_removal(op, id),
+        match (self.changes.remove(&op), place) {
+            (Some(Order::Create { id, parent }), Some(place)) => self.start_creation(op, id, parent, place),
+            (Some(Order::Remove(id)), _) => self.start_removal(op, id),
             _ => {}
         }
     }
@@ -216,18 +230,21 @@ impl ControlNode {
         }
     }
 
-    fn claims(&self, order: &Order) -> BTreeMap<NodeId, Claim> {
-        match order {
-            Order::Create { id, parent } => self.claims_of_create(*id, *parent),
-            Order::Remove(id) => self.claims_of_remove(*id),
+    fn claims(&self, order: &Order, place: Option<&Result<Place, PlaceError>>) -> BTreeMap<NodeId, Claim> {
+        match (order, place) {
+            (Order::Create { id, parent }, Some(place)) => self.claims_of_create(*id, *parent, place),
+            (Order::Remove(id), _) => self.claims_of_remove(*id),
             _ => BTreeMap::new(),
         }
     }
 
-    fn claims_of_create(&self, id: NodeId, parent: Option<NodeId>) -> BTreeMap<NodeId, Claim> {
-        let known = self.topology.contains(id);
-        let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
-        let (above, follower) = match &place {
+    fn claims_of_create(
+        &self,
+        id: NodeId,
+        parent: Option<NodeId>,
+        place: &Result<Place, PlaceError>,
+    ) -> BTreeMap<NodeId, Claim> {
+        let (above, follower) = match place {
             Ok(place) => (place.parent, place.follower),
             // The parent may be made by a command before this one.
             Err(_) => (parent.unwrap_or(CONTROL), None),

@@ -11,7 +11,7 @@ use super::registry::{Entry, Life};
 use super::relink::Stage as RelinkStage;
 use crate::commands::Refusal;
 use crate::planted::{Bug, is_planted};
-use crate::topology::{CONTROL, NodeId, Place};
+use crate::topology::{CONTROL, NodeId, Place, PlaceError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
@@ -41,8 +41,15 @@ pub(super) struct Creation {
 }
 
 impl ControlNode {
-    pub(super) fn start_creation(&mut self, op: u64, id: NodeId, parent: Option<NodeId>) {
-        match self.judge_creation(id, parent) {
+    /// The node comes to `place`, if it may.
+    pub(super) fn start_creation(
+        &mut self,
+        op: u64,
+        id: NodeId,
+        parent: Option<NodeId>,
+        place: Result<Place, PlaceError>,
+    ) {
+        match self.judge_creation(id, place) {
             Err(refusal) => {
                 self.refuse(op, refusal);
                 self.release(op);
@@ -69,12 +76,10 @@ impl ControlNode {
         }
     }
 
-    fn judge_creation(&self, id: NodeId, parent: Option<NodeId>) -> Result<Place, Refusal> {
+    fn judge_creation(&self, id: NodeId, place: Result<Place, PlaceError>) -> Result<Place, Refusal> {
         if id == CONTROL || (self.registry.is_up(id) && !is_planted(Bug::DuplicateCreate)) {
             return Err(Refusal::AlreadyExists);
         }
-        let known = self.topology.contains(id);
-        let place = if known { self.topology.place_again(id, parent) } else { self.topology.place(id, parent) };
         let place = place.map_err(|_| Refusal::ParentNotFound)?;
         if place.parent != CONTROL && self.is_known_to_be_down(place.parent) {
             return Err(Refusal::ParentUnavailable);

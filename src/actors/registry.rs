@@ -1,9 +1,8 @@
 //! What the control node knows of each computing node.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use rustc_hash::FxHashMap;
-
+use super::ids::IdHash;
 use super::message::{LinkId, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome};
 use super::session::{Session, SessionConfig};
@@ -93,7 +92,7 @@ pub(super) struct PendingExec {
 /// The nodes that were created and not removed.
 #[derive(Clone, Default)]
 pub(super) struct Registry {
-    entries: FxHashMap<NodeId, Entry>,
+    entries: HashMap<NodeId, Entry, IdHash>,
     /// Alive, as far as anyone knows, but they let a reply timeout pass.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) stopped: BTreeSet<NodeId>,

@@ -132,7 +132,7 @@ impl<C: Carrier> Local<C> {
         self.control.borrow_mut().take();
     }
 
-    /// Gives so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
+    /// Gives at most so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
     pub(super) fn give_turns(&self, most: usize) -> bool {
         self.carry_sent();
         self.turns.clear_away();
@@ -141,6 +141,9 @@ impl<C: Carrier> Local<C> {
                 return false;
             }
             self.carry_sent();
+            if self.turns.is_busy() {
+                return true;
+            }
         }
         true
     }

@@ -62,7 +62,7 @@ impl Topology {
         iter::successors(self.parent(id), |above| self.parent(*above))
     }
 
-    /// All nodes below `id`, which may be [`CONTROL`]; parents come before their children.
+    /// All nodes below `id`, which may be [`CONTROL`], level by level; parents come before their children.
     pub fn descendants(&self, id: NodeId) -> Vec<NodeId> {
         self.descend(id, |_| true)
     }
@@ -72,10 +72,15 @@ impl Topology {
     pub fn descend(&self, id: NodeId, enters: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
         let below = |id| self.below(id).filter(|child| enters(*child));
         let mut found: Vec<_> = below(id).collect();
-        let mut next = 0;
-        while let Some(&node) = found.get(next) {
-            found.extend(below(node));
-            next += 1;
+        let mut level = 0..found.len();
+        while !level.is_empty() {
+            let end = found.len();
+            // In the order in which they are kept, what one search has touched is near to what the next one wants.
+            found[level.clone()].sort_unstable();
+            for at in level {
+                found.extend(below(found[at]));
+            }
+            level = end..found.len();
         }
         found
     }
@@ -136,7 +141,6 @@ impl Topology {
         let mut level: Vec<_> = self.below(CONTROL).collect();
         while !level.is_empty() {
             height += 1;
-            // In the order in which they are kept, what one search has touched is near to what the next one wants.
             level.sort_unstable();
             level = level.iter().flat_map(|node| self.below(*node)).collect();
         }

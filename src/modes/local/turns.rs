@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
@@ -55,8 +56,9 @@ pub(super) struct Ready(Mutex<Queue>);
 struct Queue {
     places: VecDeque<usize>,
     sent: VecDeque<Sent>,
-    /// Who has its turn now.
+    /// Who has its turn now, and whether it wants another one at once: it works on something that takes long.
     now: Option<usize>,
+    is_busy: bool,
     turns: u32,
     /// Whoever gives turns, while there is nothing to do.
     driver: Option<Waker>,
@@ -77,6 +79,7 @@ impl Wake for Bell {
         if queue.now == Some(self.place) {
             // Whoever wakes itself lets the others go first.
             queue.places.push_front(self.place);
+            queue.is_busy = true;
         } else {
             queue.places.push_back(self.place);
         }
@@ -157,13 +160,14 @@ impl Turns {
             let rest = seats.gone.len().saturating_sub(GONE_AT_ONCE);
             let gone = seats.gone.split_off(rest);
             drop(seats);
-            drop(gone);
+            gone.into_iter().for_each(drop_apart);
         }
     }
 
     /// All nodes are gone at once.
     pub(super) fn end_all(&self) {
-        drop(self.seats.take());
+        let Seats { all, gone, .. } = self.seats.take();
+        all.into_iter().flatten().chain(gone).for_each(drop_apart);
     }
 
     /// Gives whoever is next a turn; false when nobody has anything to do.
@@ -174,15 +178,23 @@ impl Turns {
         // A node that has ended is woken for nothing.
         let Some(mut seat) = seat else { return true };
         let Seat { life, waker } = &mut *seat;
-        let has_ended = Pin::new(life).poll(&mut Context::from_waker(waker)).is_ready();
+        let mut turn = || Pin::new(&mut *life).poll(&mut Context::from_waker(waker));
+        // Whatever panics in a turn is the end of that node and of nothing else.
+        let goes_on = catch_unwind(AssertUnwindSafe(&mut turn)).is_ok_and(|turn| turn.is_pending());
         let mut seats = self.seats.borrow_mut();
-        if has_ended {
+        if !goes_on {
             seats.free.push(place);
             drop(seats);
+            drop_apart(seat);
         } else if let Some(of_seat) = seats.all.get_mut(place) {
             *of_seat = Some(seat);
         }
         true
+    }
+
+    /// Whether whoever had the last turn is not done: then others than nodes are to have their turn, too.
+    pub(super) fn is_busy(&self) -> bool {
+        std::mem::take(&mut self.ready.queue().is_busy)
     }
 
     /// What was sent to the network since the last time, in order.
@@ -197,5 +209,12 @@ impl Turns {
         let is_idle = queue.places.is_empty() && queue.sent.is_empty() && self.seats.borrow().gone.is_empty();
         queue.driver = is_idle.then(|| driver.clone());
         is_idle
+    }
+}
+
+/// What a command set does when it is dropped concerns nobody else.
+fn drop_apart(seat: Box<Seat>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(seat))).is_err() {
+        tracing::error!("a command set panicked when it was dropped");
     }
 }
