@@ -14,6 +14,7 @@ mod digits;
 mod executor;
 mod numbers;
 mod reader;
+mod scan;
 
 pub mod dictionary;
 pub mod search;

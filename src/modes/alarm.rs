@@ -28,10 +28,16 @@ impl Alarm {
         timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &time)?;
         loop {
             self.0.readable().await?;
-            let mut times = [0; 8];
-            match self.0.try_io(|| Ok(retry_on_intr(|| rustix::io::read(&self.0, &mut times))?)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                rung => return rung.map(drop),
+            let (mut times, mut has_rung) = ([0; 8], false);
+            let tried = self.0.try_io(|| {
+                has_rung = retry_on_intr(|| rustix::io::read(&self.0, &mut times))? > 0;
+                // It rings once: whether there is more need not be asked.
+                Err::<(), _>(io::ErrorKind::WouldBlock.into())
+            });
+            match tried {
+                _ if has_rung => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
             }
         }
     }
