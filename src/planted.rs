@@ -81,12 +81,14 @@ pub enum Bug {
     EarlyGreetingForgotten,
     /// A link that may lose repeats nothing.
     LossNotRepeated,
+    /// A node does not tell that a link has ended that it does not use yet.
+    UnusedLinkNotMissed,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
@@ -121,6 +123,7 @@ impl Bug {
         Self::UndoLeavesLinks,
         Self::EarlyGreetingForgotten,
         Self::LossNotRepeated,
+        Self::UnusedLinkNotMissed,
     ];
 
     #[cfg(feature = "testing")]

@@ -21,6 +21,7 @@ const FOUND: &[(Bug, &str, usize, &str)] = &[
     (Bug::OldParentKept, "remove, kill", 28, "node 3 has Table { parent: None"),
     (Bug::UndoLeavesLinks, "remove with two children, kill", 21, "links that are not used"),
     (Bug::EarlyGreetingForgotten, "create, kill", 6, "waits until its time is up"),
+    (Bug::UnusedLinkNotMissed, "insert, broken link", 24, ""),
     (Bug::LossNotRepeated, "drop", 3, "waits until its time is up"),
 ];
 
