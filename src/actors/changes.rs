@@ -36,8 +36,16 @@ impl ControlNode {
         if self.locks.is_claimed_before(id, op) { id } else { self.relink_above(id, op).unwrap_or(id) }
     }
 
-    /// Whether a command before `op` creates this very node.
+    /// Whether a command before `op` creates this very node. While it is there, and nothing before takes it away, a create
+    /// will be refused.
     pub(super) fn is_being_created(&self, id: NodeId, op: u64) -> bool {
+        let removes = |change: u64| {
+            let waits = matches!(self.changes.get(&change), Some(Order::Remove(removed)) if *removed == id);
+            waits || self.relinks.get(&change).is_some_and(|relink| relink.removes && relink.subject == id)
+        };
+        if self.registry.is_up(id) && !self.locks.whole_before(id, op).any(removes) {
+            return false;
+        }
         self.locks.whole_before(id, op).any(|change| {
             let waits = matches!(self.changes.get(&change), Some(Order::Create { id: created, .. }) if *created == id);
             waits || self.creations.get(&change).is_some_and(|creation| creation.id == id)
@@ -153,7 +161,7 @@ impl ControlNode {
 
     /// Puts a change that had started back to those that wait, to be judged again.
     pub(super) fn start_again(&mut self, op: u64, order: Order) {
-        self.locks.stop(op);
+        self.locks.stop(op, &mut self.freed);
         self.changes.insert(op, order);
         self.freed.insert(op);
     }
