@@ -91,7 +91,7 @@ fn simulated_systems_keep_every_promise_and_settle() {
 /// The same in real time: `NODETREE_CASES=500 cargo test --test properties threads`.
 #[test]
 fn systems_on_threads_keep_every_promise_and_settle() {
-    check_all(&many(24, 48, REPLAY), |scenario| in_real_time(scenario, Mode::Threads));
+    check_all(&many(48, 48, REPLAY), |scenario| in_real_time(scenario, Mode::Threads));
 }
 
 /// And with real processes: `NODETREE_CASES=200 cargo test --test properties processes`.
@@ -99,7 +99,7 @@ fn systems_on_threads_keep_every_promise_and_settle() {
 #[test]
 fn systems_of_processes_keep_every_promise_and_settle() {
     sandbox::sandboxed!({
-        check_all(&many(12, 24, REPLAY), |scenario| in_real_time(scenario, Mode::Process));
+        check_all(&many(24, 24, REPLAY), |scenario| in_real_time(scenario, Mode::Process));
     });
 }
 

@@ -13,7 +13,10 @@ use crate::topology::{CONTROL, NodeId, TopologyKind};
 impl ControlNode {
     /// Whether the node, or the way to it, is being made or re-linked by a command before `op`.
     pub(super) fn must_wait(&self, id: NodeId, op: u64) -> bool {
-        !self.locks.is_empty() && (self.locks.is_claimed_before(id, op) || self.relink_above(id, op).is_some())
+        if self.locks.is_empty() || (self.registry.get(id).is_none() && !self.is_being_created(id, op)) {
+            return false;
+        }
+        self.locks.is_claimed_before(id, op) || self.relink_above(id, op).is_some()
     }
 
     fn relink_above(&self, id: NodeId, op: u64) -> Option<NodeId> {
@@ -36,16 +39,8 @@ impl ControlNode {
         if self.locks.is_claimed_before(id, op) { id } else { self.relink_above(id, op).unwrap_or(id) }
     }
 
-    /// Whether a command before `op` creates this very node. While it is there, and nothing before takes it away, a create
-    /// will be refused.
+    /// Whether a command before `op` creates this very node.
     pub(super) fn is_being_created(&self, id: NodeId, op: u64) -> bool {
-        let removes = |change: u64| {
-            let waits = matches!(self.changes.get(&change), Some(Order::Remove(removed)) if *removed == id);
-            waits || self.relinks.get(&change).is_some_and(|relink| relink.removes && relink.subject == id)
-        };
-        if self.registry.is_up(id) && !self.locks.whole_before(id, op).any(removes) {
-            return false;
-        }
         self.locks.whole_before(id, op).any(|change| {
             let waits = matches!(self.changes.get(&change), Some(Order::Create { id: created, .. }) if *created == id);
             waits || self.creations.get(&change).is_some_and(|creation| creation.id == id)
@@ -146,9 +141,10 @@ impl ControlNode {
         for node in nodes {
             let freed = self.parked_below.remove(&node).filter(|_| !is_planted(Bug::ParkedForgotten));
             self.unparked.extend(freed.into_iter().flatten());
+            // Whoever comes behind the next change of the node waits for that one; nobody, for a node that is gone.
+            let is_gone = self.registry.get(node).is_none() && !self.is_being_created(node, u64::MAX);
+            let next = self.locks.first_whole(node).filter(|_| !is_gone).unwrap_or(u64::MAX);
             let Some(parked) = self.parked.get_mut(&node) else { continue };
-            // Whoever comes behind the next change of the node waits for that one.
-            let next = self.locks.first_whole(node).unwrap_or(u64::MAX);
             while let Some(entry) = parked.first_entry().filter(|entry| *entry.key() < next) {
                 let (op, order) = entry.remove_entry();
                 self.unparked.insert(op, order);

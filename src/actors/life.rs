@@ -37,7 +37,12 @@ impl ControlNode {
                 }
                 self.effects.push(ControlEffect::Resume(key));
             }
-            Strike::Pause | Strike::Resume => return self.answer(op, Outcome::Done),
+            Strike::Resume => {
+                // It may have been stopped from outside, and that is not known yet.
+                self.effects.push(ControlEffect::Resume(key));
+                return self.answer(op, Outcome::Done);
+            }
+            Strike::Pause => return self.answer(op, Outcome::Done),
         }
         self.strikes.insert((key, op), strike);
     }

@@ -92,7 +92,9 @@ impl Judge<'_> {
     /// It has waited while commands behind it were done: a change of the tree, and then a kill of somebody who may have stood
     /// above its node by then; or a kill before it has waited for its own node, which this one had not to.
     pub(super) fn is_overtaken(&self, record: &Record) -> bool {
-        let (Command::Exec { id, .. } | Command::Ping(id)) = record.command else { return false };
+        let (Command::Exec { id, .. } | Command::Ping(id) | Command::Create { id, .. }) = record.command else {
+            return false;
+        };
         let is_early = |other: &&Record| other.is_ok() && other.read_index < record.replied_index();
         let (earlier, later) = self.log.records.split_at(record.position);
         let path = self.forest.path(id);
@@ -108,6 +110,9 @@ impl Judge<'_> {
             return true;
         }
         let is_change = |other: &&Record| matches!(other.command, Command::Create { .. } | Command::Remove(_));
+        if is_change(&record) {
+            return false;
+        }
         let Some(change) = later.iter().filter(is_change).find(is_early) else { return false };
         let outside = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill).map(|kill| kill.index);
         let typed = later.iter().filter(is_early).filter(|other| matches!(other.command, Command::Kill(_)));
