@@ -95,12 +95,14 @@ pub enum Bug {
     ChanceShared,
     /// A fault that damages one frame damages those behind it.
     DamagedForEver,
+    /// A node does not tell that a link has ended that it does not use yet.
+    UnusedLinkNotMissed,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "testing")]
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::PingallWithoutDescendants,
         Self::ReplyTwice,
         Self::AtMostOnceMissing,
@@ -142,6 +144,7 @@ impl Bug {
         Self::HealedFaultStays,
         Self::ChanceShared,
         Self::DamagedForEver,
+        Self::UnusedLinkNotMissed,
     ];
 
     #[cfg(feature = "testing")]

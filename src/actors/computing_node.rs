@@ -282,6 +282,9 @@ impl ComputingNode {
     }
 
     fn on_closed(&mut self, link: LinkId) {
+        if self.links.is_on_standby(link) && !is_planted(Bug::UnusedLinkNotMissed) {
+            self.effects.push(NodeEffect::Control(ControlUp::LinkEnded { link }));
+        }
         self.effects.push(NodeEffect::Close(link));
         if let Some(child) = self.links.forget(link) {
             for (wave, missing) in self.waves.gone(child.key.id) {

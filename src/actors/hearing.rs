@@ -40,6 +40,7 @@ impl ControlNode {
                 self.end_ping(epoch, true);
             }
             ControlUp::Here { epoch } => self.on_here(epoch, key.id),
+            ControlUp::LinkEnded { link } => self.on_standby_ended(link),
             // Faults are the affair of the mode.
             ControlUp::Beat | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => {}
         }
@@ -48,6 +49,7 @@ impl ControlNode {
     pub(super) fn on_own_link_closed(&mut self, link: LinkId) {
         self.effects.push(ControlEffect::Close(link));
         if let Some(id) = self.own_links.remove(&link) {
+            self.on_standby_ended(link);
             if let Some(key) = self.newborn.get(&id).and_then(|op| self.creations.get(op)).map(|creation| creation.key)
             {
                 self.newborn_lost(key, link);

@@ -241,6 +241,11 @@ pub enum ControlUp {
         /// The number of the fault.
         number: u64,
     },
+    /// A link that was not used yet has ended by itself.
+    LinkEnded {
+        /// Its number.
+        link: LinkId,
+    },
 }
 
 /// What a new node must know.

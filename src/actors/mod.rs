@@ -30,6 +30,7 @@ mod registry;
 mod relink;
 pub mod session;
 mod small_map;
+mod standby;
 mod switchover;
 mod watch;
 

@@ -206,14 +206,18 @@ impl Links {
     /// The child's greeting has come over a link. Whether the link is known; where it is not, that is remembered: the
     /// child was faster than the control node's word about it.
     pub(super) fn greet(&mut self, link: LinkId) -> bool {
-        let is_on_standby = self.changing().is_some_and(|changing| changing.standby.contains_key(&link));
-        if self.children.holds(link) || is_on_standby {
+        if self.children.holds(link) || self.is_on_standby(link) {
             return true;
         }
         if self.far_side(link).is_none() && !is_planted(Bug::EarlyGreetingForgotten) {
             self.change(|changing| changing.greeted.insert(link));
         }
         false
+    }
+
+    /// Whether it is kept until a `Switch`.
+    pub(super) fn is_on_standby(&self, link: LinkId) -> bool {
+        self.changing().is_some_and(|changing| changing.standby.contains_key(&link))
     }
 
     /// A link to a parent that is on standby.

@@ -10,7 +10,6 @@ use super::create::newborn_is_silent;
 use super::message::{ControlDown, LinkId, Nanos, NodeKey, command_of, epoch_of};
 use super::registry::Life;
 use crate::commands::Refusal;
-use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, Move, NodeId, Slot};
 
 /// How far a re-link has come.
@@ -69,6 +68,8 @@ pub(super) struct Relink {
     /// The removed node must answer through the tree.
     pub(super) reached: bool,
     pub(super) groups: VecDeque<BTreeMap<NodeId, Switch>>,
+    /// So often the links were made before, and one of them ended by itself.
+    pub(super) attempts: u8,
     pub(super) deadline: Nanos,
 }
 
@@ -149,6 +150,7 @@ impl ControlNode {
             awaited_links: BTreeSet::new(),
             reached: true,
             groups: VecDeque::new(),
+            attempts: 0,
             deadline: Nanos::MAX,
         }
     }
@@ -220,7 +222,6 @@ impl ControlNode {
     pub(super) fn on_relink_linked(&mut self, op: u64, link: LinkId, parent: NodeId) {
         let is_new = |new: &NewLink| new.upper == parent;
         if let Some(relink) = self.relinks.get_mut(&op).filter(|relink| relink.made(link).is_some_and(is_new)) {
-            self.new_links.remove(&link);
             relink.awaited_links.remove(&link);
             self.advance(op);
         }
@@ -301,7 +302,8 @@ impl ControlNode {
     fn relink_timed_out(&mut self, op: u64) {
         let Some(relink) = self.relinks.get(&op) else { return };
         let Relink { subject, reached, stage, parent, removes, .. } = *relink;
-        if stage == Stage::Preparing && self.creations.get(&op).is_some_and(|it| it.stopped) {
+        let newborn_is_asked = !removes && relink.awaited.contains(&subject);
+        if newborn_is_asked || (stage == Stage::Preparing && self.creations.get(&op).is_some_and(|it| it.stopped)) {
             return self.refuse_relink(op, newborn_is_silent());
         }
         let silent = if stage == Stage::Asking { relink.awaited.clone() } else { self.silent_ends(relink) };
@@ -325,14 +327,15 @@ impl ControlNode {
     /// Who has not taken his end of a new link: whoever is known to be stopped, or else who would be moved.
     fn silent_ends(&self, relink: &Relink) -> BTreeSet<NodeId> {
         let is_awaited = |link: &&NewLink| relink.awaited_links.contains(&link.link);
-        let ends = relink.links.iter().filter(is_awaited).flat_map(|link| [link.upper, link.lower]);
+        let awaited = || relink.links.iter().filter(is_awaited);
+        let ends = awaited().flat_map(|link| [link.upper, link.lower]);
         let ends: BTreeSet<NodeId> = ends.filter(|&id| self.registry.is_up(id)).collect();
         let stopped: BTreeSet<NodeId> = ends.intersection(&self.registry.stopped).copied().collect();
-        let is_moved = |id: &NodeId| !relink.removes || relink.links.iter().any(|link| link.lower == *id);
+        let is_moved = |id: &NodeId| !relink.removes || awaited().any(|link| link.lower == *id);
         if stopped.is_empty() { ends.into_iter().filter(is_moved).collect() } else { stopped }
     }
 
-    fn refuse_relink(&mut self, op: u64, refusal: Refusal) {
+    pub(super) fn refuse_relink(&mut self, op: u64, refusal: Refusal) {
         if let Some(relink) = self.undo_relink(op) {
             if relink.removes {
                 self.refuse(op, refusal);
@@ -345,17 +348,9 @@ impl ControlNode {
 
     /// Before anything was switched: the new links go, and nothing has changed.
     pub(super) fn undo_relink(&mut self, op: u64) -> Option<Relink> {
+        self.drop_new_links(op);
         let relink = self.relinks.remove(&op)?;
         self.not_due(relink.deadline, Due::Relink(op));
-        for link in relink.links.iter().filter(|link| link.link != LinkId(0)) {
-            self.new_links.remove(&link.link);
-            for node in [link.upper, link.lower] {
-                let links = vec![link.link];
-                if (node == CONTROL || self.registry.is_up(node)) && !is_planted(Bug::UndoLeavesLinks) {
-                    self.say(node, ControlDown::Unlink { links });
-                }
-            }
-        }
         Some(relink)
     }
 

@@ -127,6 +127,9 @@ impl ControlNode {
         let Some(relink) = self.relinks.get_mut(&op) else { return };
         relink.stage = Stage::Ending;
         relink.awaited.clear();
+        for made in &relink.links {
+            self.new_links.remove(&made.link);
+        }
         let (subject, parent, removes) = (relink.subject, relink.parent, relink.removes);
         let mut closing: BTreeMap<NodeId, Vec<LinkId>> = BTreeMap::new();
         let olds: Vec<_> =

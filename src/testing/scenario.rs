@@ -64,9 +64,8 @@ pub fn scenario_of(topology: TopologyKind, set: CommandSetKind) -> impl Strategy
     )
 }
 
-/// Leaves out what nobody could judge. What is typed to stop a node, or to have it go on, where a fault stops it too: which
-/// came first is not seen from outside. And what re-links nodes where a frame is damaged: a link that has been made, is not
-/// used yet and ends is not noticed (see "What is not there yet" in ARCHITECTURE.md).
+/// Leaves out what nobody could judge: what is typed to stop a node, or to have it go on, where a fault stops it too. Which
+/// came first is not seen from outside.
 fn judgeable(mut scenario: Scenario) -> Scenario {
     let typed = scenario.script.iter().filter_map(|step| step.text.strip_prefix("fault ")?.parse().ok());
     let faults: Vec<Fault> = scenario.faults.0.iter().cloned().chain(typed).collect();
@@ -76,14 +75,7 @@ fn judgeable(mut scenario: Scenario) -> Scenario {
         let id = line.strip_prefix("pause ").or_else(|| line.strip_prefix("resume "));
         id.and_then(|id| id.trim().parse().ok()).is_some_and(|id| paused.contains(&id))
     };
-    let is_damaged = faults.iter().any(|fault| matches!(fault.what, FaultKind::Corrupt { .. }));
-    let inserts = scenario.system.topology == TopologyKind::List;
-    let is_damage = |line: &str| line.starts_with("fault") && line.contains("Corrupt");
-    let is_wrong = |line: &str| {
-        (is_damaged && !inserts && line.starts_with("remove")) || (inserts && is_damage(line)) || is_both(line)
-    };
-    scenario.script.retain(|step| !is_wrong(&step.text));
-    scenario.faults.0.retain(|fault| !inserts || !matches!(fault.what, FaultKind::Corrupt { .. }));
+    scenario.script.retain(|step| !is_both(&step.text));
     scenario
 }
 

@@ -43,6 +43,10 @@ impl Named {
         Self { setup: Setup { copies: 1, ..self.setup }, ..self }
     }
 
+    const fn broken(self) -> Self {
+        Self { setup: Setup { breaks: 1, ..self.setup }, ..self }
+    }
+
     const fn hurry(self) -> Self {
         Self { setup: Setup { hurries: 1, ..self.setup }, ..self }
     }
@@ -64,16 +68,19 @@ pub const SMALL: &[Named] = &[
     calm("execs, kill", List, THREE, &[Exec(3), Wrong(3), Exec(2)], 5152).kill(),
     calm("pingall, kill", Tree, FORK, &[Exec(4), PingAll, Ping(3)], 10_027).kill(),
     calm("create, kill", Tree, TWO, &[Create(3, Some(2)), Exec(3)], 742).kill(),
-    calm("insert, kill", List, THREE, &[Create(4, Some(1))], 3937).kill(),
-    calm("remove, kill", List, THREE, &[Exec(3), Remove(2), Exec(3)], 13277).kill(),
-    calm("remove in a tree, kill", Tree, FORK, &[Remove(1), Exec(4)], 12363).kill(),
-    calm("remove with two children, kill", Bst, DEEP, &[Remove(2)], 62316).kill(),
+    calm("insert, kill", List, THREE, &[Create(4, Some(1))], 8008).kill(),
+    calm("remove, kill", List, THREE, &[Exec(3), Remove(2), Exec(3)], 14269).kill(),
+    calm("remove in a tree, kill", Tree, FORK, &[Remove(1), Exec(4)], 13461).kill(),
+    calm("remove with two children, kill", Bst, DEEP, &[Remove(2)], 185_934).kill(),
     calm("drop", List, ONE, &[Exec(1), Exec(1)], 199).drop(),
     calm("copy", List, TWO, &[Exec(2), Exec(2)], 1894).copy(),
     calm("drop, copy", List, TWO, &[Exec(2), Ping(1)], 5880).drop().copy(),
     calm("drop, copy, kill", List, TWO, &[Exec(2)], 5519).drop().copy().kill(),
-    calm("hurry", List, THREE, &[Exec(3), Remove(2), PingAll], 10205).hurry(),
-    calm("insert, hurry", List, THREE, &[Create(5, Some(1)), Exec(3)], 31_423).hurry(),
+    calm("hurry", List, THREE, &[Exec(3), Remove(2), PingAll], 10398).hurry(),
+    calm("insert, broken link", List, THREE, &[Create(4, Some(1)), PingAll], 24_547).broken(),
+    calm("remove, broken link", List, THREE, &[Remove(2), Exec(3)], 11_715).broken(),
+    calm("remove with two children, broken link", Bst, DEEP, &[Remove(2)], 132_780).broken(),
+    calm("insert, hurry", List, THREE, &[Create(5, Some(1)), Exec(3)], 47_331).hurry(),
 ];
 
 /// Explored by one command: see `tests/explore.rs`.

@@ -100,6 +100,7 @@ fn words_up() -> Vec<ControlUp> {
         ControlUp::Beat,
         ControlUp::FaultTaken { number: 2 },
         ControlUp::Happened { number: 3 },
+        ControlUp::LinkEnded { link },
     ]
 }
 

@@ -146,7 +146,9 @@ impl Judge<'_> {
         if !is_before(blow, record) {
             self.late.extend(dying.map(|id| (id, late)));
         }
-        self.forest.kill(blow.id, blow.when);
+        let when = Span { to_us: blow.when.to_us.min(record.replied_us().max(blow.when.from_us)), ..blow.when };
+        self.forest.kill(blow.id, when);
+        self.snapshot(when);
     }
 
     /// A `kill` waits for the creation of its node; what is for the nodes below does not.

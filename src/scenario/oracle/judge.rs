@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
             self.unanswered(record);
             return Ok(());
         }
-        if self.is_lost || self.is_loose(record) || self.is_older_than_a_death(record) {
+        if self.is_lost || self.is_loose(record) || self.is_older_than_a_death(record) || self.is_overtaken(record) {
             return self.pass_over(record);
         }
         let views = self.views(record);
@@ -337,6 +337,14 @@ impl<'a> Judge<'a> {
     fn killed(&mut self, record: &Record, id: i64) {
         let when = record.span();
         self.let_live_on(record, id);
+        // Whoever was struck before died of that, at the latest now.
+        let dying = self.forest.below(id);
+        let is_struck = |blow: &Blow| !blow.is_doubtful && dying.contains(&blow.id) && blow.has_begun_by(record);
+        for blow in self.strikes.extract_if(.., |blow| is_struck(blow)).collect::<Vec<_>>() {
+            let to_us = blow.when.to_us.min(when.to_us);
+            self.forest.kill(blow.id, Span { to_us, ..blow.when });
+            self.snapshot(Span { to_us, ..blow.when });
+        }
         self.forest.kill(id, when);
         self.snapshot(when);
     }

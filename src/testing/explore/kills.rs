@@ -1,11 +1,11 @@
-//! Nodes are killed: between two steps, or in the middle of one.
+//! Nodes are killed: between two steps, or in the middle of one. Links end by themselves.
 
 use std::ops::Range;
 
-use super::ways::{Parcel, Way};
+use super::ways::{Link, Parcel, Way};
 use super::world::{World, is_sent};
-use crate::actors::message::{ControlDown, Envelope, NodeKey};
-use crate::actors::{LinkFrame, NodeInput};
+use crate::actors::message::{ControlDown, Envelope, NodeKey, Side};
+use crate::actors::{End, LinkFrame, NodeInput};
 
 impl World {
     /// Somebody kills a node.
@@ -13,6 +13,25 @@ impl World {
         self.left.kills -= 1;
         self.judged(|judge, control| judge.struck(key, control));
         self.end(key);
+    }
+
+    /// The ends of links that may find that their link is over: the node below has sent something over it.
+    pub(super) fn breakable(&self) -> impl Iterator<Item = End> + '_ {
+        let knows = |link: &&Link| {
+            let lower = link.at(Side::Lower).and_then(|key| self.node(key));
+            lower.is_some_and(|lower| lower.node.it.table().open.contains(&link.id))
+        };
+        let ends = |link: &Link| [Side::Upper, Side::Lower].map(|side| link.end(side));
+        self.links.iter().filter(|link| link.at(Side::Upper).is_some()).filter(knows).flat_map(ends)
+    }
+
+    /// What is on its way there is lost. The node below may not live on.
+    pub(super) fn break_at(&mut self, end: End) {
+        self.left.breaks -= 1;
+        let Some(lower) = self.link(end.link).and_then(|link| link.at(Side::Lower)) else { return };
+        self.judged(|judge, control| judge.struck(lower, control));
+        self.flying.forget(Way::Link(end));
+        self.flying.send(Way::Link(end), Parcel::Closed);
     }
 
     /// How a node may be cut short that takes what is first on this way: when it has sent how much of what it then sends.

@@ -23,6 +23,8 @@ pub struct Setup {
     /// So often a deadline comes while something is still on its way: then anybody may be taken for silent, and it is
     /// not judged who is available.
     pub hurries: u8,
+    /// So many links end by themselves, at any moment, and what is on its way to that end is lost.
+    pub breaks: u8,
 }
 
 /// What may still go wrong.
@@ -32,6 +34,7 @@ pub(super) struct Left {
     pub(super) drops: u8,
     pub(super) copies: u8,
     pub(super) hurries: u8,
+    pub(super) breaks: u8,
 }
 
 /// What is asked.
@@ -60,11 +63,12 @@ pub enum Ask {
 impl Setup {
     /// A system of which nothing is asked, and in which nothing goes wrong.
     pub const fn new(topology: TopologyKind, nodes: &'static [(NodeId, Option<NodeId>)]) -> Self {
-        Self { topology, nodes, asks: &[], kills: 0, drops: 0, copies: 0, hurries: 0 }
+        Self { topology, nodes, asks: &[], kills: 0, drops: 0, copies: 0, hurries: 0, breaks: 0 }
     }
 
     pub(super) fn left(&self) -> Left {
-        Left { kills: self.kills, drops: self.drops, copies: self.copies, hurries: self.hurries }
+        let Self { kills, drops, copies, hurries, breaks, .. } = *self;
+        Left { kills, drops, copies, hurries, breaks }
     }
 
     /// Whether links repeat what they lose.

@@ -22,6 +22,8 @@ pub(super) enum Step {
     Cut(Way, usize),
     /// A node is killed.
     Kill(NodeKey),
+    /// An end of a link finds that the link is over.
+    Break(End),
     /// What is first on a way is lost.
     Lose(Way),
     /// What is first on a way comes a second time.
@@ -75,6 +77,9 @@ impl Small<'_> {
         }
         if world.left.copies > 0 {
             into.extend(packets().map(Step::Copy));
+        }
+        if world.left.breaks > 0 {
+            into.extend(world.breakable().map(Step::Break));
         }
         if world.left.kills > 0 {
             into.extend(world.nodes.iter().map(|node| Step::Kill(node.key)));
@@ -133,6 +138,7 @@ impl System for Small<'_> {
             Step::Arrive(way) => world.deliver(way, None)?,
             Step::Cut(way, sent) => world.deliver(way, Some(sent))?,
             Step::Kill(key) => world.strike(key),
+            Step::Break(end) => world.break_at(end),
             Step::Lose(way) => {
                 world.left.drops -= 1;
                 drop(world.flying.take(way));
@@ -181,6 +187,7 @@ impl System for Small<'_> {
                 )
             }
             Step::Kill(key) => format!("node {} is killed", key.id),
+            Step::Break(end) => format!("{}: the link is over", place(world, Way::Link(end))),
             Step::Lose(way) => format!("{}: lost: {}", place(world, way), first(way)),
             Step::Copy(way) => format!("{}: once more: {}", place(world, way), first(way)),
             Step::Wake(key) => format!("{} is woken", name(key)),

@@ -243,6 +243,7 @@ impl Books {
             }
             ControlUp::Here { epoch } => self.control == Some(ControlDown::Ask { epoch: *epoch }),
             ControlUp::Drained { epoch } => self.drains.contains(epoch),
+            ControlUp::LinkEnded { link } => self.open.get(link).is_some_and(|known| known.state == Use::Kept),
             // Said by whoever runs the node.
             ControlUp::LinkFailed { .. } | ControlUp::FaultTaken { .. } | ControlUp::Happened { .. } => false,
             ControlUp::Beat => true,

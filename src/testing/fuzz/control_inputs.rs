@@ -300,12 +300,13 @@ fn fault(input: &mut Unstructured) -> Result<Order> {
 fn word(input: &mut Unstructured) -> Result<ControlUp> {
     let number = if input.ratio(7, 8)? { input.int_in_range(0..=20)? } else { input.arbitrary()? };
     let epoch = if input.ratio(1, 2)? { number << 16 | input.int_in_range(0..=20)? } else { number };
-    Ok(match input.int_in_range(0..=5)? {
+    Ok(match input.int_in_range(0..=6)? {
         0 => ControlUp::Linked { link: LinkId(number) },
         1 => ControlUp::Switched { epoch },
         2 => ControlUp::Drained { epoch },
         3 => ControlUp::LinkFailed { link: LinkId(number) },
         4 => ControlUp::Here { epoch },
+        5 => ControlUp::LinkEnded { link: LinkId(number) },
         _ => ControlUp::Beat,
     })
 }
