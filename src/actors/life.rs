@@ -37,7 +37,12 @@ impl ControlNode {
                 }
                 self.effects.push(ControlEffect::Resume(key));
             }
-            Strike::Pause | Strike::Resume => return self.answer(op, Outcome::Done),
+            Strike::Resume => {
+                // It may have been stopped from outside, and that is not known yet.
+                self.effects.push(ControlEffect::Resume(key));
+                return self.answer(op, Outcome::Done);
+            }
+            Strike::Pause => return self.answer(op, Outcome::Done),
         }
         self.strikes.insert((key, op), strike);
     }
@@ -87,7 +92,9 @@ impl ControlNode {
         if let Some(entry) = self.registry.of(key) {
             entry.stopped = false;
             self.registry.stopped.remove(&key.id);
+            self.registry.reasons.remove(&key.id);
             self.end_silence(&[key.id]);
+            self.waves_after_resume(key.id);
         }
     }
 
@@ -179,6 +186,11 @@ impl ControlNode {
     pub(super) fn mark_silent(&mut self, id: NodeId) {
         if self.registry.is_up(id) {
             self.registry.silent.insert(id);
+            let on_the_way = self.topology.ancestors(id).chain([id]);
+            let Registry { stopped, reasons, .. } = &mut self.registry;
+            if !stopped.is_empty() {
+                reasons.extend(on_the_way.filter(|node| stopped.contains(node)));
+            }
         }
     }
 
@@ -207,15 +219,15 @@ impl ControlNode {
     }
 
     /// The silence of these nodes ends, and with it that of all below them; but for those that have a reason of their
-    /// own.
+    /// own: a node on the way to them, or they themselves, was stopped already when they became silent.
     pub(super) fn end_silence(&mut self, ids: &[NodeId]) {
-        let Registry { silent, stopped, .. } = &mut self.registry;
+        let Registry { silent, reasons, .. } = &mut self.registry;
         if silent.is_empty() || ids.is_empty() || is_planted(Bug::SilenceForEver) {
             return;
         }
         let ids: BTreeSet<NodeId> = ids.iter().copied().collect();
         let mut ended = self.topology.at_or_below(silent.iter().copied(), |id| ids.contains(&id));
-        let excused = self.topology.at_or_below(ended.iter().copied(), |id| stopped.contains(&id));
+        let excused = self.topology.at_or_below(ended.iter().copied(), |id| reasons.contains(&id));
         ended.retain(|id| ids.contains(id) || !excused.contains(id));
         silent.retain(|id| !ended.contains(id));
     }

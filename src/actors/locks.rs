@@ -110,8 +110,15 @@ impl Locks {
     }
 
     /// The command has not started after all; it keeps its places.
-    pub(super) fn stop(&mut self, op: u64) {
+    /// Appends to `freed` whom that lets go on: also one before it that claimed a node while this one ran there.
+    pub(super) fn stop(&mut self, op: u64, freed: &mut BTreeSet<u64>) {
         self.of_each_queue(op, Queue::rest);
+        for node in self.claims.get(&op).into_iter().flat_map(BTreeMap::keys) {
+            let Some(queue) = self.queues.get(node) else { continue };
+            let first_alone = queue.alone.first().copied();
+            freed.extend(first_alone);
+            freed.extend(queue.attach.range(..first_alone.unwrap_or(u64::MAX)));
+        }
     }
 
     fn of_each_queue(&mut self, op: u64, change: impl Fn(&mut Queue, u64)) {
@@ -193,6 +200,19 @@ mod tests {
         freed.clear();
         locks.release(3, &mut freed);
         assert!(freed.contains(&4) && locks.may_start(4));
+    }
+
+    #[test]
+    fn a_claim_made_late_goes_on_when_what_ran_starts_again() {
+        let (mut locks, mut freed) = (Locks::default(), BTreeSet::new());
+        locks.claim(1, claims(&[(1, Claim::Whole)]), &mut freed);
+        locks.claim(2, claims(&[(2, Claim::Whole)]), &mut freed);
+        locks.start(2);
+        locks.claim(1, claims(&[(1, Claim::Whole), (2, Claim::Below)]), &mut freed);
+        assert!(!locks.may_start(1));
+        freed.clear();
+        locks.stop(2, &mut freed);
+        assert!(freed.contains(&1) && locks.may_start(1) && !locks.may_start(2));
     }
 
     #[test]

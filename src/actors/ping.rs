@@ -22,6 +22,8 @@ pub(super) struct PendingWave {
     /// The top-level nodes that have not answered.
     awaited: BTreeSet<NodeId>,
     missing: BTreeSet<NodeId>,
+    /// Those that were stopped meanwhile and go on: they had less than the reply timeout.
+    resumed: BTreeSet<NodeId>,
     deadline: Nanos,
 }
 
@@ -105,7 +107,7 @@ impl ControlNode {
         let top: Vec<NodeId> = self.topology.children(CONTROL).map(|(_, id)| id).collect();
         let top: Vec<NodeId> = top.into_iter().filter(|&id| self.registry.is_up(id)).collect();
         let (awaited, missing) = (top.iter().copied().collect(), BTreeSet::new());
-        self.waves.insert(op, PendingWave { awaited, missing, deadline: self.now + timeout });
+        self.waves.insert(op, PendingWave { awaited, missing, resumed: BTreeSet::new(), deadline: self.now + timeout });
         if top.is_empty() {
             return self.end_wave(op);
         }
@@ -136,10 +138,17 @@ impl ControlNode {
         }
     }
 
+    /// A node that was stopped goes on.
+    pub(super) fn waves_after_resume(&mut self, id: NodeId) {
+        for wave in self.waves.values_mut().filter(|wave| wave.awaited.contains(&id)) {
+            wave.resumed.insert(id);
+        }
+    }
+
     pub(super) fn wave_overdue(&mut self, op: u64) {
         let Some(wave) = self.waves.get(&op) else { return };
         // They were given the whole reply timeout; nodes further down had less.
-        let silent = wave.awaited.clone();
+        let silent: Vec<NodeId> = wave.awaited.difference(&wave.resumed).copied().collect();
         silent.into_iter().for_each(|id| self.mark_silent(id));
         self.end_wave(op);
     }

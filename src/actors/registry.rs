@@ -97,6 +97,8 @@ pub(super) struct Registry {
     /// Alive, as far as anyone knows, but they let a reply timeout pass.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) stopped: BTreeSet<NodeId>,
+    /// Those of the stopped ones that are a reason for somebody's silence: themselves, or somebody below.
+    pub(super) reasons: BTreeSet<NodeId>,
     /// Those that have ended otherwise than by a removal: whoever asks for them need not look at all.
     dead: BTreeSet<NodeId>,
     /// Nodes with execs that are not answered.
@@ -106,9 +108,9 @@ pub(super) struct Registry {
 #[cfg(feature = "testing")]
 impl std::hash::Hash for Registry {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        let Self { entries, silent, stopped, busy, dead } = self;
+        let Self { entries, silent, stopped, reasons, busy, dead } = self;
         super::explored::hash_table(entries, state);
-        (silent, stopped, busy, dead).hash(state);
+        (silent, stopped, reasons, busy, dead).hash(state);
     }
 }
 
@@ -161,5 +163,6 @@ impl Registry {
     pub(super) fn forget_marks(&mut self, id: NodeId) {
         self.silent.remove(&id);
         self.stopped.remove(&id);
+        self.reasons.remove(&id);
     }
 }

@@ -327,10 +327,11 @@ impl ControlNode {
     /// Who has not taken his end of a new link: whoever is known to be stopped, or else who would be moved.
     fn silent_ends(&self, relink: &Relink) -> BTreeSet<NodeId> {
         let is_awaited = |link: &&NewLink| relink.awaited_links.contains(&link.link);
-        let ends = relink.links.iter().filter(is_awaited).flat_map(|link| [link.upper, link.lower]);
+        let awaited = || relink.links.iter().filter(is_awaited);
+        let ends = awaited().flat_map(|link| [link.upper, link.lower]);
         let ends: BTreeSet<NodeId> = ends.filter(|&id| self.registry.is_up(id)).collect();
         let stopped: BTreeSet<NodeId> = ends.intersection(&self.registry.stopped).copied().collect();
-        let is_moved = |id: &NodeId| !relink.removes || relink.links.iter().any(|link| link.lower == *id);
+        let is_moved = |id: &NodeId| !relink.removes || awaited().any(|link| link.lower == *id);
         if stopped.is_empty() { ends.into_iter().filter(is_moved).collect() } else { stopped }
     }
 
