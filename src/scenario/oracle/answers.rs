@@ -160,8 +160,11 @@ impl Judge<'_> {
             let invariant = if is_early { Invariant::Promptness } else { Invariant::PingAll };
             return Err(record.violation(invariant, allowed));
         }
+        // Nodes further down had less than the reply timeout.
         for &id in &down {
-            self.notice_silence(record, id);
+            if self.forest.path(id).len() == 1 {
+                self.notice_silence(record, id);
+            }
         }
         let is_dead = |id: &i64| !self.may_leave_unanswered(&self.forest, record, *id);
         let dead: Vec<i64> = down.iter().copied().filter(is_dead).collect();

@@ -39,7 +39,7 @@ pub(super) struct Blow {
 
 impl Blow {
     /// Whether it was done, or may have been, before the reply came.
-    fn has_begun_by(&self, record: &Record) -> bool {
+    pub(super) fn has_begun_by(&self, record: &Record) -> bool {
         match self.source {
             Source::Outside(index) => index < record.replied_index(),
             Source::Command(_) => self.when.from_us <= record.replied_us(),
@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
             self.unanswered(record);
             return Ok(());
         }
-        if self.is_lost || self.is_loose(record) || self.is_older_than_a_death(record) {
+        if self.is_lost || self.is_loose(record) || self.is_older_than_a_death(record) || self.is_overtaken(record) {
             return self.pass_over(record);
         }
         let views = self.views(record);
@@ -337,6 +337,7 @@ impl<'a> Judge<'a> {
     fn killed(&mut self, record: &Record, id: i64) {
         let when = record.span();
         self.let_live_on(record, id);
+        self.die_of_earlier_strikes(record, id);
         self.forest.kill(id, when);
         self.snapshot(when);
     }

@@ -220,13 +220,28 @@ impl Watch<'_> {
 
     /// When the last command that the node answered was typed: it was alive then.
     fn last_answer_us(&self, id: i64, now_us: u64) -> u64 {
-        let is_answer = |record: &&Record| match record.command {
+        self.answers(id, now_us).map(|record| record.read_us).max().unwrap_or(0)
+    }
+
+    /// What the node has answered by then.
+    fn answers(&self, id: i64, now_us: u64) -> impl Iterator<Item = &Record> {
+        let is_answer = move |record: &&Record| match record.command {
             Command::Ping(other) => other == id && record.reply_text() == "Ok: 1",
             Command::Exec { id: other, .. } => other == id && record.is_ok(),
             _ => false,
         };
-        let records = self.log.records.iter().filter(|record| record.replied_us() <= now_us);
-        records.filter(is_answer).map(|record| record.read_us).max().unwrap_or(0)
+        self.log.records.iter().filter(move |record| record.replied_us() <= now_us).filter(is_answer)
+    }
+
+    /// When the last answer of the node came, or may have come. One that was sent before a death is a sign of life when it
+    /// comes, also when its command was given up; over a bad link it may come late.
+    fn last_sign_us(&self, id: i64, now_us: u64) -> u64 {
+        let answered_us = self.answers(id, now_us).map(Record::replied_us).max().unwrap_or(0);
+        let is_asked = |record: &&Record| matches!(record.command, Command::Exec { id: other, .. } | Command::Ping(other) if other == id);
+        let is_asked = self.log.records.iter().filter(is_asked).any(|record| record.read_us <= now_us);
+        let Some(snapshot) = self.snapshots.last().filter(|_| is_asked) else { return answered_us };
+        let late_us = snapshot.forest.path(id).into_iter().map(|above| self.pauses.late_until_us(above)).max();
+        answered_us.max(late_us.unwrap_or(0))
     }
 
     fn check_available(&self, moment: &Moment<String>, id: i64, before: Option<Said>) -> Result<(), Violation> {
@@ -278,7 +293,7 @@ impl Watch<'_> {
             let reasons = self.reasons(id, pair[0], pair[1]);
             since.retain(|above, _| reasons.contains(above));
             for above in reasons {
-                let from_us = *since.entry(above).or_insert(pair[0]);
+                let from_us = (*since.entry(above).or_insert(pair[0])).max(self.last_sign_us(above, pair[1]));
                 let due_us = from_us.saturating_add(5 * beat.period_us).saturating_add(self.config.slack_us());
                 if (pair[0]..pair[1]).contains(&due_us) {
                     self.check_said(id, beat, due_us, true)?;

@@ -14,6 +14,8 @@ struct Edge {
     to_us: u64,
     /// The place of the command that did it; none when it was done from outside.
     position: Option<usize>,
+    /// The command waited for the creation of its node: others may have been answered meanwhile.
+    waited: bool,
 }
 
 /// A node is stopped from one edge to the other.
@@ -86,12 +88,14 @@ impl Pauses {
     pub(super) fn read(config: &OracleConfig, log: &Log) -> Self {
         let commands = log.records.iter().filter_map(|record| {
             let (id, turn) = turned_by(record)?;
-            let edge = Edge { from_us: record.read_us, to_us: record.replied_us(), position: Some(record.position) };
+            let waited = waits_for_creation(log, record, id);
+            let edge =
+                Edge { from_us: record.read_us, to_us: record.replied_us(), position: Some(record.position), waited };
             Some((record.read_index, record.position, id, turn, edge))
         });
         let outside = log.outside.iter().filter_map(|moment| {
             let (action, id) = moment.what;
-            let edge = Edge { from_us: moment.at_us, to_us: moment.at_us + config.slack_us(), position: None };
+            let edge = Edge::outside(moment.at_us, moment.at_us + config.slack_us());
             let linger_us = config.reply_timeout_us().max(NOTICED_US);
             let turn = match action {
                 Action::Stop => Turn::On,
@@ -113,18 +117,31 @@ impl Pauses {
         pauses
     }
 
-    /// A create that was typed before a blow from outside, and is answered after it, begins a life that was not struck.
+    /// A create that was typed before a blow from outside, and is answered after it, begins a life that was not struck; and
+    /// one that failed after it has ended the life that was.
     fn end_with_that_life(&mut self, log: &Log, id: i64, index: usize, from_us: u64) {
         let is_create = |record: &&Record| {
             record.is_ok() && matches!(record.command, Command::Create { id: other, .. } if other == id)
         };
+        let failed = log.records.iter().find(|record| {
+            let is_ours = matches!(record.command, Command::Create { id: other, .. } if other == id);
+            is_ours && is_stillborn(record) && record.read_index < index && record.replied_index() > index
+        });
+        if let Some(record) = failed {
+            let edge = Edge::outside(from_us, record.replied_us());
+            return self.add(id, &Turn::Off { linger_us: 0 }, edge);
+        }
         let mut creates = log.records.iter().filter(is_create);
         // Without a life before, it was the new one that was struck.
-        let had_a_life = creates.clone().any(|record| record.replied_index() < index);
+        let is_turn = |record: &&Record| {
+            let is_end = matches!(record.command, Command::Remove(other) | Command::Kill(other) if other == id);
+            record.is_ok() && record.replied_index() < index && (is_end || is_create(record))
+        };
+        let had_a_life = log.records.iter().filter(is_turn).max_by_key(|record| record.replied_index());
+        let had_a_life = had_a_life.is_some_and(|last| is_create(&last));
         let overlaps = |record: &&Record| record.read_index < index && record.replied_index() > index;
         if let Some(record) = creates.find(overlaps).filter(|_| had_a_life) {
-            let edge = Edge { from_us, to_us: record.replied_us(), position: None };
-            self.add(id, &Turn::Off { linger_us: 0 }, edge);
+            self.add(id, &Turn::Off { linger_us: 0 }, Edge::outside(from_us, record.replied_us()));
         }
     }
 
@@ -143,7 +160,7 @@ impl Pauses {
     fn add_troubles(&mut self, config: &OracleConfig, log: &Log) {
         for (place, moment) in log.told.iter().enumerate() {
             let Told::Begun { number, trouble: Some(trouble) } = moment.what else { continue };
-            let edge_at = |at_us: u64| Edge { from_us: at_us, to_us: at_us + config.slack_us(), position: None };
+            let edge_at = |at_us: u64| Edge::outside(at_us, at_us + config.slack_us());
             let is_end = |later: &&Moment<Told>| later.what == Told::Over { number };
             let off = log.told[place..].iter().find(is_end).map(|end| edge_at(end.at_us));
             let (node, why) = match trouble {
@@ -161,6 +178,13 @@ impl Pauses {
 
     pub(super) fn of(&self, id: i64) -> impl Iterator<Item = &Pause> {
         self.by_node.get(&id).into_iter().flatten().chain(&self.of_all)
+    }
+
+    /// Until when something that was sent over the way up from a node may come late; 0 where nothing was in its way.
+    pub(super) fn late_until_us(&self, id: i64) -> u64 {
+        let of_links = self.of(id).filter(|pause| matches!(pause.why, Why::Cut | Why::Hindered));
+        let end_us = |pause: &Pause| pause.off.map_or(u64::MAX, |off| off.to_us.saturating_add(pause.linger_us));
+        of_links.map(end_us).max().unwrap_or(0)
     }
 
     /// Those that may keep its beats from coming.
@@ -223,6 +247,31 @@ impl Pauses {
     }
 }
 
+/// Whether `kill`, `pause` or `resume` has waited for the creation of its node.
+pub(super) fn waits_for_creation(log: &Log, record: &Record, id: i64) -> bool {
+    log.records[..record.position].iter().any(|other| {
+        matches!(other.command, Command::Create { id: created, .. } if created == id)
+            && other.replied_index() > record.read_index
+    })
+}
+
+impl Edge {
+    /// The command in that window did not wait for this one, which waited itself.
+    fn is_behind(&self, window: Window) -> bool {
+        self.waited && window.to_us <= self.to_us
+    }
+
+    fn outside(from_us: u64, to_us: u64) -> Self {
+        Self { from_us, to_us, position: None, waited: false }
+    }
+}
+
+/// A create that failed when its node had been started already.
+fn is_stillborn(record: &Record) -> bool {
+    let text = record.reply_text();
+    text.starts_with("Error: the new node ") || text == "Error: Parent is unavailable"
+}
+
 fn turned_by(record: &Record) -> Option<(i64, Turn)> {
     let off = Turn::Off { linger_us: 0 };
     match record.command {
@@ -252,7 +301,7 @@ impl Pause {
     /// The same, as seen by a command: a `resume` before it is over.
     fn end_us(&self, window: Window) -> u64 {
         match self.off {
-            Some(Edge { position: Some(position), .. }) if position < window.position => 0,
+            Some(off) if off.position.is_some_and(|position| position < window.position) && !off.is_behind(window) => 0,
             Some(off) => off.to_us.saturating_add(self.after_us()),
             None => u64::MAX,
         }
@@ -268,7 +317,7 @@ impl Pause {
 
     fn must(&self, window: Window) -> bool {
         let has_begun = match self.on.position {
-            Some(position) => position < window.position,
+            Some(position) => position < window.position && !self.on.is_behind(window),
             None => self.on.to_us < window.from_us,
         };
         let is_over = self.off.is_some_and(|off| {

@@ -7,6 +7,7 @@ use super::answers::is_refusal;
 use super::command::Command;
 use super::judge::{Judge, View};
 use super::log::Record;
+use super::pauses::waits_for_creation;
 use super::violation::{Invariant, Violation};
 
 /// How long the replies that were sent before a death are waited for.
@@ -67,7 +68,9 @@ impl Judge<'_> {
                 self.killed_us(record, id, start_us).into_iter().chain(silent_us).min()
             }
             Command::Create { .. } | Command::Remove(_) => {
-                let twice_us = timed_out_us.saturating_add(self.config.reply_timeout_us());
+                // A death meanwhile has everybody asked once more.
+                let from_us = self.last_death_us(record).max(start_us);
+                let twice_us = from_us.saturating_add(2 * self.config.reply_timeout_us());
                 is_refusal(record.reply_text()).then_some(twice_us)
             }
             _ => Some(timed_out_us),
@@ -77,11 +80,53 @@ impl Judge<'_> {
     /// A command before it in the order of input has seen a death from outside that had not come when this one was answered:
     /// the state that it saw is known no more.
     pub(super) fn is_older_than_a_death(&self, record: &Record) -> bool {
-        let (Command::Exec { id, .. } | Command::Ping(id)) = record.command else { return false };
+        let (Command::Exec { id, .. } | Command::Ping(id) | Command::Create { id, .. }) = record.command else {
+            return false;
+        };
         let path = self.forest.path(id);
         let kills = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill);
         let later = kills.filter(|kill| kill.index > record.replied_index());
         self.forest.is_dead(id) && later.map(|kill| kill.what.1).any(|killed| path.contains(&killed))
+    }
+
+    /// It has waited while commands behind it were done: a change of the tree, and then a kill of somebody who may have stood
+    /// above its node by then; or a kill before it has waited for its own node, which this one had not to.
+    pub(super) fn is_overtaken(&self, record: &Record) -> bool {
+        let (Command::Exec { id, .. } | Command::Ping(id) | Command::Create { id, .. }) = record.command else {
+            return false;
+        };
+        let is_early = |other: &&Record| other.is_ok() && other.read_index < record.replied_index();
+        let (earlier, later) = self.log.records.split_at(record.position);
+        let path = self.forest.path(id);
+        let is_held_back = |other: &Record| match other.command {
+            Command::Kill(killed) => path.contains(&killed) && waits_for_creation(self.log, other, killed),
+            _ => false,
+        };
+        if earlier
+            .iter()
+            .filter(is_early)
+            .any(|kill| kill.replied_index() > record.replied_index() && is_held_back(kill))
+        {
+            return true;
+        }
+        let is_change = |other: &&Record| matches!(other.command, Command::Create { .. } | Command::Remove(_));
+        if is_change(&record) {
+            return false;
+        }
+        let Some(change) = later.iter().filter(is_change).find(is_early) else { return false };
+        let outside = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill).map(|kill| kill.index);
+        let typed = later.iter().filter(is_early).filter(|other| matches!(other.command, Command::Kill(_)));
+        let kills = outside.chain(typed.map(|kill| kill.read_index));
+        let mut of_then = kills.filter(|index| (change.read_index..record.replied_index()).contains(index));
+        record.replied_index() > change.replied_index() && of_then.next().is_some()
+    }
+
+    /// When somebody was killed last before the reply.
+    fn last_death_us(&self, record: &Record) -> u64 {
+        let outside = self.log.outside.iter().filter(|moment| moment.what.0 == Action::Kill).map(|kill| kill.at_us);
+        let is_kill = |other: &&Record| matches!(other.command, Command::Kill(_)) && other.is_ok();
+        let typed = self.log.records.iter().filter(is_kill).map(|kill| kill.read_us);
+        outside.chain(typed).filter(|at_us| *at_us <= record.replied_us()).max().unwrap_or(0)
     }
 
     /// When a death from outside, of the node or of one above it, must be known. It may come while the command is under way.
