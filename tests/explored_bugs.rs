@@ -6,7 +6,11 @@
 #[path = "explore/systems.rs"]
 mod systems;
 
+use std::path::Path;
+
 use nodetree::planted::{Bug, plant};
+use nodetree::scenario::runner::{Setup, record_scenario};
+use nodetree::scenario::{Scenario, check_settled};
 use nodetree::testing::explore::explore;
 use systems::SMALL;
 
@@ -44,6 +48,25 @@ fn planted_bugs_are_found() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+    scenarios_show_that_a_new_link_is_not_missed();
+}
+
+/// Where one ends by itself, without the bug all is well in the end, and with it a node is cut off and nobody is told.
+fn scenarios_show_that_a_new_link_is_not_missed() {
+    let files = ["a_new_link_ends_before_an_insertion_uses_it.ron", "a_new_link_ends_before_a_removal_uses_it.ron"];
+    for file in files {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions").join(file);
+        let scenario = Scenario::from_file(&path).expect("a scenario");
+        let settles = || {
+            let recorded = record_scenario(&Setup::of(&scenario.system), &scenario).expect("a run");
+            check_settled(&[3, 5, 8, 10], &recorded)
+        };
+        assert_eq!(settles(), Ok(()), "{file}");
+        let planted = plant(Bug::UnusedLinkNotMissed);
+        let told = settles().expect_err("the bug is not found");
+        drop(planted);
+        assert!(told.contains("node 3 answers \"Ok: 0\""), "{file}: {told}");
+    }
 }
 
 /// For whoever looks for a small system for a bug: `cargo test --test explored_bugs -- --ignored --nocapture`.

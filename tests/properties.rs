@@ -13,6 +13,11 @@ use nodetree::testing::many::{Many, named_scenario};
 use nodetree::testing::scenario::{lossy_pair, scenario};
 use proptest::strategy::Strategy;
 
+#[cfg(target_os = "linux")]
+#[path = "common/sandbox.rs"]
+#[allow(dead_code, reason = "each test program uses its part of it")]
+mod sandbox;
+
 /// Whoever answers for everybody when all is over.
 const NODES: [i64; 4] = [3, 5, 8, 10];
 
@@ -78,7 +83,7 @@ fn check_all(many: &Many, change: impl Fn(Scenario) -> Scenario + Copy + Sync) -
 /// More of them, and others: `NODETREE_CASES=100000 cargo test --release --test properties simulated`.
 #[test]
 fn simulated_systems_keep_every_promise_and_settle() {
-    let sum = check_all(&many(2, 2_000, REPLAY), |scenario| scenario);
+    let sum = check_all(&many(2, 6_000, REPLAY), |scenario| scenario);
     // An oracle that looks away would find nothing.
     assert!(sum.exactly > 5 * (sum.leniently + sum.not_judged), "{sum:?}");
 }
@@ -86,7 +91,16 @@ fn simulated_systems_keep_every_promise_and_settle() {
 /// The same in real time: `NODETREE_CASES=500 cargo test --test properties threads`.
 #[test]
 fn systems_on_threads_keep_every_promise_and_settle() {
-    check_all(&many(12, 24, REPLAY), |scenario| in_real_time(scenario, Mode::Threads));
+    check_all(&many(48, 48, REPLAY), |scenario| in_real_time(scenario, Mode::Threads));
+}
+
+/// And with real processes: `NODETREE_CASES=200 cargo test --test properties processes`.
+#[cfg(target_os = "linux")]
+#[test]
+fn systems_of_processes_keep_every_promise_and_settle() {
+    sandbox::sandboxed!({
+        check_all(&many(24, 24, REPLAY), |scenario| in_real_time(scenario, Mode::Process));
+    });
 }
 
 fn in_real_time(scenario: Scenario, mode: Mode) -> Scenario {
