@@ -151,6 +151,17 @@ impl Judge<'_> {
         self.snapshot(when);
     }
 
+    /// Whoever of those that a kill hits was struck before died of that, at the latest now.
+    pub(super) fn die_of_earlier_strikes(&mut self, record: &Record, killed: i64) {
+        let dying = self.forest.below(killed);
+        let is_struck = |blow: &Blow| !blow.is_doubtful && dying.contains(&blow.id) && blow.has_begun_by(record);
+        for blow in self.strikes.extract_if(.., |blow| is_struck(blow)).collect::<Vec<_>>() {
+            let when = Span { to_us: blow.when.to_us.min(record.replied_us()), ..blow.when };
+            self.forest.kill(blow.id, when);
+            self.snapshot(when);
+        }
+    }
+
     /// A `kill` waits for the creation of its node; what is for the nodes below does not.
     pub(super) fn let_live_on(&mut self, record: &Record, killed: i64) {
         let is_creation = |other: &&Record| {

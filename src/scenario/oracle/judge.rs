@@ -39,7 +39,7 @@ pub(super) struct Blow {
 
 impl Blow {
     /// Whether it was done, or may have been, before the reply came.
-    fn has_begun_by(&self, record: &Record) -> bool {
+    pub(super) fn has_begun_by(&self, record: &Record) -> bool {
         match self.source {
             Source::Outside(index) => index < record.replied_index(),
             Source::Command(_) => self.when.from_us <= record.replied_us(),
@@ -337,14 +337,7 @@ impl<'a> Judge<'a> {
     fn killed(&mut self, record: &Record, id: i64) {
         let when = record.span();
         self.let_live_on(record, id);
-        // Whoever was struck before died of that, at the latest now.
-        let dying = self.forest.below(id);
-        let is_struck = |blow: &Blow| !blow.is_doubtful && dying.contains(&blow.id) && blow.has_begun_by(record);
-        for blow in self.strikes.extract_if(.., |blow| is_struck(blow)).collect::<Vec<_>>() {
-            let to_us = blow.when.to_us.min(when.to_us);
-            self.forest.kill(blow.id, Span { to_us, ..blow.when });
-            self.snapshot(Span { to_us, ..blow.when });
-        }
+        self.die_of_earlier_strikes(record, id);
         self.forest.kill(id, when);
         self.snapshot(when);
     }

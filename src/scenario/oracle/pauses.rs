@@ -256,6 +256,11 @@ pub(super) fn waits_for_creation(log: &Log, record: &Record, id: i64) -> bool {
 }
 
 impl Edge {
+    /// The command in that window did not wait for this one, which waited itself.
+    fn is_behind(&self, window: Window) -> bool {
+        self.waited && window.to_us <= self.to_us
+    }
+
     fn outside(from_us: u64, to_us: u64) -> Self {
         Self { from_us, to_us, position: None, waited: false }
     }
@@ -296,7 +301,7 @@ impl Pause {
     /// The same, as seen by a command: a `resume` before it is over.
     fn end_us(&self, window: Window) -> u64 {
         match self.off {
-            Some(Edge { position: Some(position), .. }) if position < window.position => 0,
+            Some(off) if off.position.is_some_and(|position| position < window.position) && !off.is_behind(window) => 0,
             Some(off) => off.to_us.saturating_add(self.after_us()),
             None => u64::MAX,
         }
@@ -312,7 +317,7 @@ impl Pause {
 
     fn must(&self, window: Window) -> bool {
         let has_begun = match self.on.position {
-            Some(position) => position < window.position && !(self.on.waited && window.to_us <= self.on.to_us),
+            Some(position) => position < window.position && !self.on.is_behind(window),
             None => self.on.to_us < window.from_us,
         };
         let is_over = self.off.is_some_and(|off| {
