@@ -48,9 +48,7 @@ fn main() -> Outcome<()> {
     })?;
     if is_wanted("curves") {
         let curves = curves::measured(&peers)?;
-        if Scale::asked() == Scale::Full {
-            results::save_curves(&curves)?;
-        }
+        results::save_curves(&curves, Scale::asked() == Scale::Full)?;
     }
     // A table of a few parts does not take the place of one with all of them.
     if Scale::asked() == Scale::Full && are_all_wanted() {

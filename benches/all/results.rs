@@ -24,9 +24,14 @@ pub fn save_table(rows: &[(Cores, Row)]) -> Outcome<()> {
     Ok(fs::write(path("all.csv"), text)?)
 }
 
-pub fn save_curves(figures: &[Figure]) -> Outcome<()> {
-    fs::write(path("curves.csv"), machine()? + &curves::csv(figures)?)?;
-    Ok(fs::write(path("curves.svg"), curves::draw(figures)?)?)
+/// Draws them all the same where they are not to be kept, so that it is seen to work.
+pub fn save_curves(figures: &[Figure], are_kept: bool) -> Outcome<()> {
+    let (csv, svg) = (machine()? + &curves::csv(figures)?, curves::draw(figures)?);
+    if are_kept {
+        fs::write(path("curves.csv"), csv)?;
+        fs::write(path("curves.svg"), svg)?;
+    }
+    Ok(())
 }
 
 /// What it was measured on, as lines that begin with `#`.

@@ -57,6 +57,9 @@ pub fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
 }
 
+/// A frame without its length, and what is behind it.
+pub type Cut<'a> = (&'a [u8], &'a [u8]);
+
 /// The first frame of a stream without its length, and what is behind it; nothing while it is not whole. It cuts as
 /// [`codec`] does, but takes nothing out: a frame that is decoded at once needs no share of a buffer.
 ///
@@ -73,7 +76,7 @@ pub fn codec() -> LengthDelimitedCodec {
 /// assert!(first_frame(b"\xff\xff\xff\xff").is_err());
 /// # Ok::<(), nodetree::modes::wire::WireError>(())
 /// ```
-pub fn first_frame(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, WireError> {
+pub fn first_frame(stream: &[u8]) -> Result<Option<Cut<'_>>, WireError> {
     let Some((length, rest)) = stream.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     let bytes = u32::from_be_bytes(*length) as usize;
     if bytes > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes }) } else { Ok(rest.split_at_checked(bytes)) }
