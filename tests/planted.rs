@@ -52,7 +52,8 @@ struct Hunt<'h, T> {
 
 /// The steps of an example, whatever they are.
 enum Steps<'t> {
-    Lines(&'t mut Vec<Step>),
+    /// And whether all of them are written at once.
+    Lines(&'t mut Vec<Step>, &'t mut bool),
     Operations(&'t mut Vec<Operation>),
     Journey(&'t mut Journey),
     Happenings(&'t mut Vec<Happening>),
@@ -62,7 +63,7 @@ enum Steps<'t> {
 impl Steps<'_> {
     fn count(&self) -> usize {
         match self {
-            Self::Lines(steps) => steps.len(),
+            Self::Lines(steps, _) => steps.len(),
             Self::Operations(steps) => steps.len(),
             Self::Journey(journey) => journey.ops.len() + journey.fates.len(),
             Self::Happenings(steps) => steps.len(),
@@ -70,9 +71,17 @@ impl Steps<'_> {
         }
     }
 
+    /// Types slowly what was written at once.
+    fn slow_down(self) -> bool {
+        match self {
+            Self::Lines(_, at_once) => std::mem::take(at_once),
+            _ => false,
+        }
+    }
+
     fn leave_out(self, at: usize) {
         match self {
-            Self::Lines(steps) => drop(steps.remove(at)),
+            Self::Lines(steps, _) => drop(steps.remove(at)),
             Self::Operations(steps) => drop(steps.remove(at)),
             Self::Journey(Journey { ops, .. }) if at < ops.len() => drop(ops.remove(at)),
             Self::Journey(Journey { ops, fates, .. }) => drop(fates.remove(at - ops.len())),
@@ -117,18 +126,29 @@ impl<T: Debug + Clone> Hunt<'_, T> {
         }
     }
 
-    /// Leaves out one step after the other as long as it still fails; proptest gives up before that.
+    /// Leaves out one step after the other, and then two at a time, as long as it still fails; proptest gives up before
+    /// that. (A step less can mean other delays for all behind it, so that one alone shows nothing.)
     fn smallest(&self, mut example: T) -> T {
-        let mut at = 0;
-        while at < (self.steps)(&mut example).count() {
-            let mut smaller = example.clone();
-            (self.steps)(&mut smaller).leave_out(at);
-            match self.shows(&smaller) {
-                Some(_) => (example, at) = (smaller, 0),
-                None => at += 1,
-            }
+        while let Some(smaller) = self.smaller(&example) {
+            example = smaller;
         }
         example
+    }
+
+    fn smaller(&self, example: &T) -> Option<T> {
+        let mut slower = example.clone();
+        if (self.steps)(&mut slower).slow_down() && self.shows(&slower).is_some() {
+            return Some(slower);
+        }
+        let count = (self.steps)(&mut example.clone()).count();
+        let one = (0..count).map(|only| vec![only]);
+        let two = (0..count).flat_map(|first| (first + 1..count).map(move |second| vec![second, first]));
+        let mut smaller = one.chain(two).map(|places| {
+            let mut smaller = example.clone();
+            places.into_iter().for_each(|place| (self.steps)(&mut smaller).leave_out(place));
+            smaller
+        });
+        smaller.find(|smaller| self.shows(smaller).is_some())
     }
 }
 
@@ -143,7 +163,7 @@ fn judged((seed, script): &(u64, Script)) -> Result<(), String> {
 }
 
 fn lines((_, script): &mut (u64, Script)) -> Steps<'_> {
-    Steps::Lines(&mut script.steps)
+    Steps::Lines(&mut script.steps, &mut script.one_write)
 }
 
 fn operations_of(operations: &mut Vec<Operation>) -> Steps<'_> {
@@ -319,7 +339,7 @@ fn replies(seed: u64, script: &Script, plan: &str) -> Result<Vec<String>, String
 }
 
 fn disturbed_lines(disturbed: &mut Disturbed) -> Steps<'_> {
-    Steps::Lines(&mut disturbed.script.steps)
+    Steps::Lines(&mut disturbed.script.steps, &mut disturbed.script.one_write)
 }
 
 fn disturbed_by(plan: &'static str) -> impl Strategy<Value = Disturbed> {

@@ -85,15 +85,15 @@ pub const SMALL: &[Named] = &[
 
 /// Explored by one command: see `tests/explore.rs`.
 pub const LARGE: &[Named] = &[
-    calm("balanced remove, kill", Balanced, IN_ORDER, &[Remove(1), Exec(4)], 129019).kill(),
-    calm("remove with two children and execs, kill", Bst, DEEP, &[Exec(3), Remove(2), Exec(3)], 135561).kill(),
+    calm("balanced remove, kill", Balanced, IN_ORDER, &[Remove(1), Exec(4)], 383963).kill(),
+    calm("remove with two children and execs, kill", Bst, DEEP, &[Exec(3), Remove(2), Exec(3)], 382803).kill(),
     calm("remove, drop, copy", List, THREE, &[Remove(2)], 45410).drop().copy(),
-    calm("remove, drop, kill", List, THREE, &[Remove(2)], 304197).drop().kill(),
+    calm("remove, drop, kill", List, THREE, &[Remove(2)], 330312).drop().kill(),
     calm("two execs, drop, copy, kill", List, TWO, &[Exec(2), Exec(2)], 85102).drop().copy().kill(),
     calm("three nodes, drop, copy, kill", List, THREE, &[Exec(3), Ping(2)], 988_293).drop().copy().kill(),
-    calm("remove, drop, copy, kill", List, THREE, &[Remove(2)], 4_705_537).drop().copy().kill(),
-    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 2_199_646).drop().kill(),
-    calm("remove in a tree of four, drop, copy, kill", Tree, FORK, &[Remove(1), Exec(4)], 6_389_888)
+    calm("remove, drop, copy, kill", List, THREE, &[Remove(2)], 5_004_519).drop().copy().kill(),
+    calm("remove with two children, drop, kill", Bst, DEEP, &[Remove(2)], 6_368_754).drop().kill(),
+    calm("remove in a tree of four, drop, copy, kill", Tree, FORK, &[Remove(1), Exec(4)], 6_557_226)
         .drop()
         .copy()
         .kill(),

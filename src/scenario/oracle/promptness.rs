@@ -102,11 +102,9 @@ impl Judge<'_> {
             Command::Kill(killed) => path.contains(&killed) && waits_for_creation(self.log, other, killed),
             _ => false,
         };
-        if earlier
-            .iter()
-            .filter(is_early)
-            .any(|kill| kill.replied_index() > record.replied_index() && is_held_back(kill))
-        {
+        // What was done before the kill may be answered a moment after it.
+        let is_as_late = |kill: &Record| kill.replied_us().saturating_add(LAST_REPLIES_US) >= record.replied_us();
+        if earlier.iter().filter(is_early).any(|kill| is_as_late(kill) && is_held_back(kill)) {
             return true;
         }
         let is_change = |other: &&Record| matches!(other.command, Command::Create { .. } | Command::Remove(_));
