@@ -221,8 +221,19 @@ fn what_is_dropped_ends_whatever_is_under_way() {
 #[test]
 fn giving_up_answers_everything() {
     let tree = tree::<Dictionary>(Mode::Threads);
-    let lines =
-        ["create 1", "wait", "pause 1", "exec 1 x", "ping 1", "remove 1", "create 2 1", "wait 86400000", "ping 7"];
+    let lines = [
+        "create 1",
+        "wait",
+        "pause 1",
+        "exec 1 x",
+        "ping 1",
+        "remove 1",
+        "create 2 1",
+        "wait 86400000",
+        "ping 7",
+        "pingall",
+        "all",
+    ];
     let tickets = tree.submit_lines(lines).expect("submitted");
     assert_eq!(tree.wait(tickets[2]).expect("a reply").to_string(), "Ok");
     tree.give_up().expect("everything is answered");
@@ -231,7 +242,9 @@ fn giving_up_answers_everything() {
     let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
     let interrupted = "Error: Interrupted";
     assert_eq!(texts[..2], ["Error:1: Node is unavailable", "Ok: 0"]);
-    assert_eq!(texts[2..], [interrupted, interrupted, interrupted, "Error: Not found"]);
+    assert_eq!(texts[2..6], [interrupted, interrupted, interrupted, "Error: Not found"]);
+    // They would wait for the changes before them. What is known is told: with the exec and the ping, 1 was given up.
+    assert_eq!(texts[6..], ["Ok: 1", "Ok: 1"]);
 }
 
 #[test]

@@ -262,14 +262,28 @@ impl ControlNode {
         parked.into_iter().for_each(|(op, order)| self.refuse_order(op, &order));
         let changes = std::mem::take(&mut self.changes);
         let barriers = std::mem::take(&mut self.barriers);
-        changes.into_iter().chain(barriers).for_each(|(op, order)| self.refuse_order(op, &order));
+        changes.into_iter().for_each(|(op, order)| self.refuse_order(op, &order));
         let running: BTreeSet<u64> = self.creations.keys().chain(self.relinks.keys()).copied().collect();
         self.creations.clear();
         self.relinks.clear();
         running.into_iter().for_each(|op| self.refuse(op, Refusal::Interrupted));
+        barriers.into_iter().for_each(|(op, order)| self.answer_by_the_book(op, &order));
         let strikes: Vec<u64> = std::mem::take(&mut self.strikes).into_keys().map(|(_, op)| op).collect();
         strikes.into_iter().for_each(|op| self.answer(op, Outcome::Done));
         self.give_up_faults();
+    }
+
+    /// Who waited for changes that are given up is told what is known.
+    fn answer_by_the_book(&mut self, op: u64, order: &Order) {
+        let outcome = match order {
+            Order::PingAll => {
+                let dead = self.registry.dead().filter(|&id| self.topology.contains(id));
+                Outcome::PingAll(dead.chain(self.known_silent()).collect::<BTreeSet<_>>().into_iter().collect())
+            }
+            Order::All => Outcome::All(self.topology.ids().collect()),
+            _ => Outcome::Tree(self.draw()),
+        };
+        self.answer(op, outcome);
     }
 
     fn refuse_order(&mut self, op: u64, order: &Order) {

@@ -205,6 +205,15 @@ impl ControlNode {
 
     /// The drawing of the `tree` command.
     pub(super) fn draw(&self) -> String {
+        let down = self.known_silent();
+        self.topology.draw(|id| match self.registry.get(id) {
+            Some(entry) if entry.life == Life::Up && !down.contains(&id) => format!("{id} ({})", entry.pid),
+            _ => format!("{id} (-) down"),
+        })
+    }
+
+    /// The nodes that are known to be silent, and all below them.
+    pub(super) fn known_silent(&self) -> BTreeSet<NodeId> {
         let mut down = BTreeSet::new();
         for &id in &self.registry.silent {
             if down.insert(id) {
@@ -213,9 +222,6 @@ impl ControlNode {
                 down.extend(below);
             }
         }
-        self.topology.draw(|id| match self.registry.get(id) {
-            Some(entry) if entry.life == Life::Up && !down.contains(&id) => format!("{id} ({})", entry.pid),
-            _ => format!("{id} (-) down"),
-        })
+        down
     }
 }

@@ -102,8 +102,12 @@ impl Judge<'_> {
             Command::Kill(killed) => path.contains(&killed) && waits_for_creation(self.log, other, killed),
             _ => false,
         };
-        // What was done before the kill may be answered a moment after it.
-        let is_as_late = |kill: &Record| kill.replied_us().saturating_add(LAST_REPLIES_US) >= record.replied_us();
+        // What was done before the kill may be told a moment after it.
+        let moment_us = if matches!(record.command, Command::Exec { .. }) { LAST_REPLIES_US } else { 0 };
+        let is_as_late = |kill: &Record| {
+            kill.replied_index() > record.replied_index()
+                || (moment_us > 0 && kill.replied_us().saturating_add(moment_us) >= record.replied_us())
+        };
         if earlier.iter().filter(is_early).any(|kill| is_as_late(kill) && is_held_back(kill)) {
             return true;
         }

@@ -138,7 +138,8 @@ impl Judge<'_> {
         let dead = after.dead_above_live();
         let live: Vec<i64> = forest.relinked(&after, id).into_iter().filter(|&it| forest.is_alive(it)).collect();
         answers.extend(self.refusals(forest, record, &dead, &live));
-        if dead.is_empty() && !live.iter().any(|&it| self.must_be_stopped(forest, record, it)) {
+        // Who is only below a silent node is not silent itself, and answers on the control plane.
+        if dead.is_empty() && !live.iter().any(|&it| self.must_be_stopped_itself(record, it)) {
             answers.push(Answer::exact("Ok", Effect::Remove(id)));
         }
         answers
