@@ -38,6 +38,7 @@ struct Seats {
     all: Vec<Option<Box<Seat>>>,
     free: Vec<usize>,
     /// Nodes that have ended and whose memory has not been given back.
+    #[expect(clippy::vec_box, reason = "they are moved here as they are, not copied")]
     gone: Vec<Box<Seat>>,
 }
 
