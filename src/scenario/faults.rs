@@ -19,10 +19,7 @@ const DELAYS: f64 = 1.0 / 50.0;
 /// The same for what nodes take longer each time.
 const SLOWNESS: f64 = 1.0 / 4000.0;
 
-/// A death is known within this time in the simulation.
-const KNOWN_WITHIN_US: u64 = 100_000;
-
-/// And on a machine, however busy it is.
+/// On a machine the end of a process is seen within this time, however busy it is. In the simulation it is seen at once.
 const SHOWS_WITHIN_US: u64 = 20_000_000;
 
 /// A node whose link was damaged.
@@ -47,8 +44,6 @@ pub(super) struct Teller {
     struck: BTreeMap<NodeId, (Action, u64)>,
     /// How long that takes.
     shows_within_us: u64,
-    /// How long a damaged link takes to be the death of its node, where nobody says when that was heard of.
-    known_within_us: u64,
     /// Whose link was damaged, and when.
     doomed: BTreeMap<NodeId, Doom>,
     /// Together they are more than a matter of time.
@@ -62,12 +57,10 @@ impl Teller {
         let load: f64 = all.iter().map(|fault| load(&fault.what, reply_timeout)).sum();
         let faults = (1..).zip(scenario.faults.0.iter().cloned()).collect();
         let (begun, live, top, struck, doomed) = Default::default();
-        let (shows_within_us, known_within_us) = match scenario.system.mode {
-            Mode::Simulated => (0, KNOWN_WITHIN_US),
-            Mode::Threads | Mode::Process => (SHOWS_WITHIN_US, SHOWS_WITHIN_US),
-        };
+        let is_real = scenario.system.mode != Mode::Simulated;
+        let shows_within_us = if is_real { SHOWS_WITHIN_US } else { 0 };
         let is_much = load > 1.0;
-        Self { reply_timeout, faults, begun, live, top, struck, shows_within_us, known_within_us, doomed, is_much }
+        Self { reply_timeout, faults, begun, live, top, struck, shows_within_us, doomed, is_much }
     }
 
     /// The plan, before anything happens.
@@ -119,7 +112,9 @@ impl Teller {
             }
             What::Linked { upper: CONTROL, lower, .. } => drop(self.top.insert(*lower)),
             What::Linked { lower, .. } => drop(self.top.remove(lower)),
-            What::Delivered(passage) if passage.to == Some(CONTROL) => self.heard(at_us, passage),
+            What::Delivered(passage) if self.shows_within_us > 0 && passage.to == Some(CONTROL) => {
+                self.heard(at_us, passage);
+            }
             What::Fault { number, node, .. } => return self.begun(at_us, *number, *node),
             What::Healed { number } => return self.healed(at_us, *number),
             _ => {}
@@ -140,7 +135,7 @@ impl Teller {
     fn ended(&mut self, at_us: u64, node: NodeId) -> Option<Event> {
         self.live.remove(&node);
         let doom = self.doomed.remove(&node)?;
-        let at_us = doom.heard_us.unwrap_or(at_us.saturating_sub(self.known_within_us)).max(doom.damaged_us);
+        let at_us = doom.heard_us.unwrap_or(at_us.saturating_sub(self.shows_within_us)).max(doom.damaged_us);
         Some(Event { at_us, what: Happened::Outside { action: Action::Kill, id: node } })
     }
 
