@@ -70,21 +70,22 @@ fn scenarios_show_that_a_new_link_is_not_missed() {
     }
 }
 
-/// For whoever looks for a small system for a bug: `cargo test --test explored_bugs -- --ignored --nocapture`.
+/// For whoever looks for a small system for a bug, it names all that show it:
+/// `cargo test --release --test explored_bugs -- --ignored --nocapture`.
 #[test]
 #[ignore = "it explores every small system with every bug"]
 fn where_bugs_are_found() {
+    let mut found = Vec::new();
     for bug in Bug::ALL {
         let _planted = plant(bug);
         for system in SMALL {
             if let Err(counterexample) = explore(&system.setup) {
-                println!(
-                    "{bug:?}, in \"{}\": {}, {} steps",
-                    system.name,
-                    counterexample.what,
-                    counterexample.path.len()
-                );
+                let steps = counterexample.path.len();
+                println!("{bug:?}, in \"{}\": {}, {steps} steps", system.name, counterexample.what);
+                found.push(bug);
             }
         }
     }
+    let missed: Vec<_> = FOUND.iter().map(|(bug, ..)| bug).filter(|bug| !found.contains(bug)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }
