@@ -93,6 +93,12 @@ impl ComputingNode {
         self.key
     }
 
+    /// Reads what most inputs make it read, and gives back no more than that it was read.
+    pub(super) fn glance(&self) -> u64 {
+        let child = self.links.children.iter().next().map_or(0, |child| child.link.0);
+        child ^ self.waves.deadline() ^ self.wake_at ^ self.next_beat
+    }
+
     /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).
     pub fn handle(&mut self, now: Nanos, input: NodeInput) {
         match input {

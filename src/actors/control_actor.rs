@@ -131,8 +131,6 @@ pub enum ControlMail {
     Happened,
     /// A moment that was asked for has come.
     Wake,
-    /// From now on everybody is reached through this address.
-    SendThrough(Address),
 }
 
 /// The control node as an actor.
@@ -283,7 +281,6 @@ impl Handler<ControlMail> for ControlActor {
             ControlMail::Input(input) => self.take(input),
             ControlMail::Happened => self.take_what_happened(),
             ControlMail::Wake => self.take(ControlInput::Wake),
-            ControlMail::SendThrough(address) => self.links.values_mut().for_each(|to| *to = Arc::clone(&address)),
         }
         self.fabric.flush();
     }

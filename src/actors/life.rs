@@ -14,6 +14,10 @@ use crate::topology::NodeId;
 /// How long replies that were sent before a death may still be on their way when the death is known.
 const LAST_REPLIES: Nanos = 50 * MILLISECOND;
 
+/// When more nodes than this die together, they do so in the order of their ids and not from above downwards: what is known
+/// of neighbouring ids is found together.
+const MANY: usize = 1024;
+
 impl ControlNode {
     /// kill, pause, resume.
     pub(super) fn strike(&mut self, op: u64, id: NodeId, strike: Strike) {
@@ -131,6 +135,9 @@ impl ControlNode {
         let moving = !self.relinks.is_empty();
         if !is_planted(Bug::SubtreeNotMarkedDown) {
             dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+        }
+        if dead.len() > MANY {
+            dead[1..].sort_unstable();
         }
         let mut busy = Vec::new();
         dead.retain(|&node| {

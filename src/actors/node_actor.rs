@@ -84,8 +84,6 @@ pub enum NodeMail {
     Wake,
     /// The gate has been opened or closed for good.
     GateMoved,
-    /// From now on everybody is reached through this address.
-    SendThrough(Address),
 }
 
 /// Whether anything of a node is to be seen. A mode sets it from outside, as the kernel does with a process.
@@ -179,6 +177,12 @@ impl NodeActor {
         Self { ahead, ..self }
     }
 
+    /// See [`NodeLife::glance`](super::NodeLife::glance).
+    pub(super) fn glance(&self) -> u64 {
+        let other = self.others.iter().next().map_or(0, |(link, _)| link.0);
+        self.node.glance() ^ other ^ u64::from(self.gate.state()) ^ u64::from(self.stash.is_some())
+    }
+
     /// What a new node wants done.
     pub(super) fn begin(&mut self, context: &mut NodeContext) {
         self.perform(context);
@@ -216,7 +220,6 @@ impl NodeActor {
             Mail::Other(NodeMail::LongDone(result)) => NodeInput::LongDone(result),
             Mail::Other(NodeMail::Wake) => NodeInput::Wake,
             Mail::Other(NodeMail::GateMoved) => return self.perform(context),
-            Mail::Other(NodeMail::SendThrough(address)) => return self.send_through(&address),
             Mail::Input(input) => return self.try_handle(input, context, Self::go_on),
         };
         self.try_handle(input, context, Self::handle);
@@ -253,11 +256,6 @@ impl NodeActor {
             self.perform(context);
             self.host.after(key);
         }
-    }
-
-    fn send_through(&mut self, address: &Address) {
-        let links = self.parent.iter_mut().map(|(_, to)| to).chain(self.others.values_mut().map(|(_, to)| to));
-        links.for_each(|to| *to = Arc::clone(address));
     }
 
     fn learn(&mut self, message: &ControlDown, address: Option<Address>) {

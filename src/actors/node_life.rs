@@ -73,6 +73,22 @@ impl NodeLife {
         let (sender, mailbox) = channel(UNBOUNDED);
         (Self { actor, context: NodeContext::default(), has_begun: false, mailbox }, Addr::new(sender))
     }
+
+    /// Reads what the next message will make the actor read, so that it comes into the cache. Whoever knows which nodes have
+    /// their turns next glances at several of them: the memory answers them all in the time that one takes.
+    pub fn glance(&self) -> u64 {
+        self.actor.glance()
+    }
+
+    /// The actor takes a message that has not been in its mailbox, where nothing waits; false when it has ended.
+    pub fn take<M>(&mut self, message: M) -> bool
+    where
+        M: Message<Result = ()>,
+        NodeActor: Handler<M, Result = ()>,
+    {
+        self.actor.handle(message, &mut self.context);
+        !self.context.is_over
+    }
 }
 
 impl Future for NodeLife {

@@ -101,17 +101,6 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
     }
 }
 
-impl<K, V> SmallMap<K, V> {
-    /// All values, by their keys.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        let (few, many) = match self {
-            Self::Few(entries) => (Some(entries), None),
-            Self::Many(map) => (None, Some(map)),
-        };
-        few.into_iter().flatten().map(|(_, value)| value).chain(many.into_iter().flat_map(BTreeMap::values_mut))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +121,6 @@ mod tests {
             assert_eq!(small.is_empty(), plain.is_empty());
             assert_eq!(small.get(&key), plain.get(&key));
             assert_eq!(small.get_mut(&key), plain.get_mut(&key));
-            assert!(small.values_mut().eq(plain.values_mut()));
         }
     }
 

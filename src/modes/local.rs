@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Handler, Message};
 
 use crate::actors::SmallMap;
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec, Role, Side};
@@ -30,42 +30,46 @@ use faults::Faults;
 use held::Held;
 use pages::Pages;
 pub(super) use parcel::Parcel;
-use turns::{Ready, Sent, Turns};
+pub(super) use turns::LOOKED_AHEAD;
+use turns::{NOBODY, Sent, Turns};
 
 /// The pid of the first node of a run.
 const FIRST_PID: u64 = 1000;
 
 /// How an in-process mode carries things: at once, or after a delay of its own.
 pub(super) trait Carrier: 'static {
+    /// Whether what is sent is there at once, where nothing goes wrong.
+    const IS_AT_ONCE: bool;
     /// The time on the mode's clock.
     fn now(&self) -> Nanos;
     /// Brings it to [`Local::deliver`], behind what was sent the same way before.
     fn carry(&self, parcel: Parcel);
-    /// The same, by the first time later; and by the second, while what is sent after it does not wait.
-    fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos));
+    /// When something arrives that goes over a link now and takes so much longer than usual, if what was sent before
+    /// arrives then; nothing when it is there at once.
+    fn arrival(&self, last: Nanos, later: Nanos) -> Option<Nanos>;
     /// Has somebody woken ([`Parcel::wake`]) at that time, or at once when it has come.
     fn wake_at(&self, who: NodeKey, at: Nanos);
-    /// Brings it to [`Local::deliver`] at that time.
+    /// Brings it to [`Local::deliver`] at that time, and never before this call has ended.
     fn carry_at(&self, at: Nanos, parcel: Parcel);
     /// Runs a job and brings the result to the node.
     fn run_long(&self, node: NodeKey, job: LongJob);
-    /// Whether everything that nodes send goes through the network, faults or not.
-    fn needs_network(&self) -> bool;
 }
 
 struct LocalNode {
+    key: NodeKey,
     mail: Arc<Addr<NodeActor>>,
     gate: Gate,
-    /// Where it waits for its turn.
-    place: usize,
     /// The ends of links that it holds.
     ends: SmallMap<Held, ()>,
 }
 
-/// Who is at the two ends of a link, nobody once an end is closed; and the node whose link to its parent it is.
-#[derive(Clone, Copy)]
+/// A link.
 struct LocalLink {
-    ends: [Option<NodeKey>; 2],
+    /// The incarnations of those at its two ends; [`NOBODY`] once an end is closed.
+    ends: [u64; 2],
+    /// When the last thing arrives that was sent to each of them.
+    arrivals: [Nanos; 2],
+    /// The node whose link to its parent it is.
     below: NodeId,
 }
 
@@ -89,9 +93,9 @@ pub(super) struct Local<C: Carrier> {
     happened: RefCell<VecDeque<ControlInput>>,
     is_called: Cell<bool>,
     pub(super) turns: Turns,
+    /// An empty list with room for what is carried next.
+    carried: Cell<Vec<Sent>>,
     faults: Faults,
-    /// What stands behind the addresses of nodes, if something has to look at what they send.
-    network: RefCell<Option<Arc<Ready>>>,
     next_pid: Cell<u64>,
     this: Weak<Self>,
 }
@@ -110,17 +114,14 @@ impl<C: Carrier> Local<C> {
             happened: RefCell::default(),
             is_called: Cell::new(false),
             turns: Turns::default(),
+            carried: Cell::default(),
             faults: Faults::new(seed),
-            network: RefCell::default(),
             next_pid: Cell::new(FIRST_PID),
             this: this.clone(),
         })
     }
 
     pub(super) fn set_control(&self, control: Addr<ControlActor>) {
-        if self.carrier.needs_network() {
-            *self.network.borrow_mut() = Some(self.turns.network());
-        }
         *self.control.borrow_mut() = Some(Arc::new(control));
     }
 
@@ -132,15 +133,17 @@ impl<C: Carrier> Local<C> {
         self.control.borrow_mut().take();
     }
 
-    /// Gives at most so many turns to nodes, and carries what they send; false when nobody has anything to do any more.
+    /// Gives about so many turns to nodes at the most, and carries what they send; false when nobody has anything to do any
+    /// more.
     pub(super) fn give_turns(&self, most: usize) -> bool {
-        self.carry_sent();
         self.turns.clear_away();
-        for _ in 0..most {
-            if !self.turns.give_one() {
+        let mut given = 0;
+        while given < most {
+            let carried = self.carry_sent();
+            if carried == 0 && !self.turns.give_one() {
                 return false;
             }
-            self.carry_sent();
+            given += carried.max(1);
             if self.turns.is_busy() {
                 return true;
             }
@@ -151,18 +154,18 @@ impl<C: Carrier> Local<C> {
     /// Hands over what has been carried.
     pub(super) fn deliver(&self, parcel: Parcel) {
         let reader = if self.faults.may_slow_down() { self.reader_of(&parcel) } else { None };
-        let late = reader.and_then(|key| self.faults.late(self.carrier.now(), key));
+        let late = reader.and_then(|node| self.faults.late(self.carrier.now(), self.key_of(node)?));
         match late {
             Some(at) => self.carrier.carry_at(at, Parcel::Late(Box::new(parcel))),
             None => self.hand_over(parcel),
         }
     }
 
-    /// The node that it is for, if it has to be asked how slow that is.
-    fn reader_of(&self, parcel: &Parcel) -> Option<NodeKey> {
+    /// The incarnation of the node that takes it, if it is a node that does.
+    pub(super) fn reader_of(&self, parcel: &Parcel) -> Option<u64> {
         match parcel {
-            Parcel::ToNode(key, _) => Some(*key),
-            Parcel::Frame(Frame { to, .. }) => self.links.borrow().get(to.link.0)?.ends[to.side as usize],
+            Parcel::ToNode(key, _) => Some(key.incarnation),
+            Parcel::Frame(Frame { to, .. }) => self.at_end(*to),
             _ => None,
         }
     }
@@ -173,11 +176,7 @@ impl<C: Carrier> Local<C> {
             Parcel::EndDue(end, at) => self.end_is_due(end, at),
             Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
-            Parcel::ToNode(key, mail) => {
-                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
-                    node.mail.do_send(mail);
-                }
-            }
+            Parcel::ToNode(key, mail) => self.hand(key.incarnation, mail),
             Parcel::ToControl(ControlMail::Input(input)) => self.tell_later(input),
             Parcel::ToControl(mail) => self.tell_control(mail),
             Parcel::FromNode(FromNode { from, message }) => self.tell_later(ControlInput::FromNode(from, message)),
@@ -185,34 +184,70 @@ impl<C: Carrier> Local<C> {
     }
 
     fn deliver_frame(&self, frame: Frame) {
-        let Some(&LocalLink { ends, .. }) = self.links.borrow().get(frame.to.link.0) else { return };
-        match ends[frame.to.side as usize] {
+        match self.at_end(frame.to) {
             None => {}
-            Some(NodeKey::CONTROL) => self.tell_control(frame),
-            Some(key) => {
-                if let Some(node) = self.nodes.borrow().get(key.incarnation) {
-                    node.mail.do_send(frame);
-                }
-            }
+            Some(incarnation) if incarnation == NodeKey::CONTROL.incarnation => self.tell_control(frame),
+            Some(incarnation) => self.hand(incarnation, frame),
         }
     }
 
-    /// Nobody has the address of a node that is gone.
-    fn address_of(&self, key: NodeKey) -> Option<Address> {
-        let control = || self.control.borrow().as_ref().map(|control| Arc::clone(control) as Address);
-        let node = || self.nodes.borrow().get(key.incarnation).map(|node| Arc::clone(&node.mail) as Address);
-        let address = if key == NodeKey::CONTROL { control() } else { node() };
-        address.map(|address| self.network.borrow().clone().map_or(address, |network| network as Address))
+    /// Gives something to a node: at once, unless it is its turn.
+    fn hand<M>(&self, incarnation: u64, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        NodeActor: Handler<M, Result = ()>,
+    {
+        if let Some(message) = self.turns.hand(incarnation, message)
+            && let Some(node) = self.nodes.borrow().get(incarnation)
+        {
+            node.mail.do_send(message);
+        }
+    }
+
+    /// Who is at an end of a link, if the link is there and the end is not closed.
+    fn at_end(&self, end: End) -> Option<u64> {
+        let at_end = self.links.borrow().get(end.link.0)?.ends[end.side as usize];
+        (at_end != NOBODY).then_some(at_end)
+    }
+
+    fn key_of(&self, incarnation: u64) -> Option<NodeKey> {
+        self.nodes.borrow().get(incarnation).map(|node| node.key)
+    }
+
+    /// Carries something over a link, by the first time later; and by the second, while what is sent after it does not
+    /// wait.
+    fn carry_over(&self, to: End, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
+        let mut links = self.links.borrow_mut();
+        // What is sent over a link that is gone arrives nowhere.
+        let mut nowhere = 0;
+        let last = links.get_mut(to.link.0).map_or(&mut nowhere, |link| &mut link.arrivals[to.side as usize]);
+        let is_packet = matches!(parcel, Parcel::Packet(..));
+        let arrival = self.carrier.arrival(*last, later);
+        if let Some(at) = arrival {
+            *last = at;
+        }
+        drop(links);
+        match arrival {
+            Some(at) => self.carrier.carry_at(at + overtaken, parcel),
+            // A packet is answered: at once, that would have no end.
+            None if is_packet || overtaken > 0 => self.carrier.carry_at(self.carrier.now() + overtaken, parcel),
+            None => self.deliver(parcel),
+        }
+    }
+
+    fn is_there(&self, key: NodeKey) -> bool {
+        key == NodeKey::CONTROL || self.nodes.borrow().get(key.incarnation).is_some()
     }
 
     fn connect(&self, link: LinkId, [upper, lower]: [NodeKey; 2], slot: Slot, active: bool) -> Option<Address> {
         self.trace.linked(self.carrier.now(), link, upper.id, lower.id);
-        let (up, down) = (self.address_of(upper), self.address_of(lower));
-        let made = [up.is_some().then_some(upper), down.is_some().then_some(lower)];
-        self.links.borrow_mut().insert(link.0, LocalLink { ends: made, below: lower.id });
-        for (key, side) in made.into_iter().zip([Side::Upper, Side::Lower]) {
-            let mut nodes = self.nodes.borrow_mut();
-            if let Some(node) = key.and_then(|key| nodes.get_mut(key.incarnation)) {
+        let ends = [upper, lower].map(|key| if self.is_there(key) { key.incarnation } else { NOBODY });
+        // Everybody is reached through the network, and nobody who is gone.
+        let address = |end: u64| (end != NOBODY).then(|| self.turns.network() as Address);
+        let [up, down] = ends.map(address);
+        self.links.borrow_mut().insert(link.0, LocalLink { ends, arrivals: [0; 2], below: lower.id });
+        for (incarnation, side) in ends.into_iter().zip([Side::Upper, Side::Lower]) {
+            if let Some(node) = self.nodes.borrow_mut().get_mut(incarnation) {
                 node.ends.insert(Held::of(End { link, side }), ());
             }
         }
@@ -231,22 +266,20 @@ impl<C: Carrier> Local<C> {
         self.faults.closed(end);
         let mut links = self.links.borrow_mut();
         let Some(LocalLink { ends, .. }) = links.get_mut(end.link.0) else { return };
-        ends[end.side as usize] = None;
-        let Some(other) = ends[end.side.other() as usize] else {
+        ends[end.side as usize] = NOBODY;
+        let other = ends[end.side.other() as usize];
+        if other == NOBODY {
             links.remove(end.link.0);
             return;
-        };
+        }
         drop(links);
-        if other != NodeKey::CONTROL && self.nodes.borrow().get(other.incarnation).is_none() {
+        if other != NodeKey::CONTROL.incarnation && self.nodes.borrow().get(other).is_none() {
             return;
         }
         let to = End { link: end.link, side: end.side.other() };
         let closed = Frame { to, event: LinkEvent::Closed };
-        match &*self.network.borrow() {
-            // Behind what the node has just sent.
-            Some(network) => network.send(Sent::Frame(closed)),
-            None => self.carrier.carry(Parcel::Frame(closed)),
-        }
+        // Behind what the node has just sent.
+        self.turns.network().send(Sent::Frame(closed));
     }
 }
 
@@ -264,10 +297,7 @@ impl<C: Carrier> NodeHost for Local<C> {
     }
 
     fn say(&self, message: FromNode) {
-        match &*self.network.borrow() {
-            Some(network) => network.send(Sent::FromNode(message)),
-            None => self.tell_later(ControlInput::FromNode(message.from, message.message)),
-        }
+        self.turns.network().send(Sent::FromNode(message));
     }
 
     fn close(&self, node: NodeKey, end: End) {

@@ -97,6 +97,13 @@ impl<T> Wheel<T> {
         }
     }
 
+    /// The first things that are kept, as many as have the same time as the first.
+    pub(super) fn next_ones<R>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &T>) -> R) -> Option<R> {
+        let slots = self.slots.borrow();
+        let (_, slot) = slots.first_key_value()?;
+        Some(look(&mut slot.iter().map(|(_, what)| what)))
+    }
+
     fn take_due(&self, now: Nanos) -> Option<T> {
         let mut slots = self.slots.borrow_mut();
         let mut slot = slots.first_entry().filter(|slot| *slot.key() <= now)?;

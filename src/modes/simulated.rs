@@ -1,5 +1,6 @@
 //! The simulated mode: one thread, virtual time, links whose delays are drawn from a seed. Same seed, same trace.
 
+mod events;
 mod world;
 
 use std::cell::RefCell;
@@ -13,13 +14,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustc_hash::FxHashMap;
 
 use super::engine::{Engine, Goal, Parts, Stuck};
-use super::local::{Carrier, Local, LocalFabric, Parcel};
+use super::local::{Carrier, LOOKED_AHEAD, Local, LocalFabric, Parcel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{
-    ControlActor, ControlMail, ControlNode, Describe, Frame, LongJob, NodeMail, Submission, turn_of_others,
-};
+use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, LongJob, NodeMail, Submission, turn_of_others};
 use crate::random::Random;
-use world::{Events, WAYS_KEPT, Way, World};
+use events::Events;
+use world::{WAYS_KEPT, Way, World};
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
@@ -38,22 +38,23 @@ struct SimulatedCarrier {
 }
 
 impl Carrier for SimulatedCarrier {
+    const IS_AT_ONCE: bool = false;
+
     fn now(&self) -> Nanos {
         self.world.borrow().now
     }
 
     fn carry(&self, parcel: Parcel) {
-        self.carry_late(parcel, (0, 0));
-    }
-
-    fn carry_late(&self, parcel: Parcel, times: (Nanos, Nanos)) {
         let way = match &parcel {
-            Parcel::Frame(Frame { to, .. }) | Parcel::Packet(to, _) | Parcel::EndDue(to, _) => Way::Link(*to),
             Parcel::ToNode(key, _) => Way::Down(*key),
             Parcel::FromNode(message) => Way::Up(message.from),
-            Parcel::ToControl(_) | Parcel::Late(_) => Way::Kernel,
+            _ => Way::Kernel,
         };
-        self.world.borrow_mut().schedule(way, parcel, times);
+        self.world.borrow_mut().schedule(way, parcel);
+    }
+
+    fn arrival(&self, last: Nanos, later: Nanos) -> Option<Nanos> {
+        Some(self.world.borrow_mut().arrival(last, later))
     }
 
     fn wake_at(&self, who: NodeKey, at: Nanos) {
@@ -61,9 +62,7 @@ impl Carrier for SimulatedCarrier {
     }
 
     fn carry_at(&self, at: Nanos, parcel: Parcel) {
-        let mut world = self.world.borrow_mut();
-        let at = at.max(world.now);
-        world.events.push(at, parcel);
+        self.world.borrow_mut().schedule_at(at, parcel);
     }
 
     fn run_long(&self, node: NodeKey, job: LongJob) {
@@ -71,10 +70,6 @@ impl Carrier for SimulatedCarrier {
         self.world.borrow_mut().allowed_ns += job.virtual_ns;
         let result = job.run(at);
         self.carry_at(at, Parcel::ToNode(node, NodeMail::LongDone(result)));
-    }
-
-    fn needs_network(&self) -> bool {
-        true
     }
 }
 
@@ -210,6 +205,7 @@ impl Simulation {
             last_arrival: FxHashMap::default(),
             ways_kept: WAYS_KEPT,
             codec: settings.codec,
+            steps: 0,
             delivered: 0,
             allowed_ns: 0,
             last_submission: 0,
@@ -265,7 +261,7 @@ impl Simulation {
     async fn advance(&self, ns: Nanos) -> Result<(), Stuck> {
         self.take_submissions();
         let until = self.world.borrow().now + ns;
-        while self.world.borrow().events.next_at().is_some_and(|at| at <= until) {
+        while self.world.borrow_mut().events.next_at().is_some_and(|at| at <= until) {
             self.step().await;
         }
         self.world.borrow_mut().now = until;
@@ -279,6 +275,11 @@ impl Simulation {
         {
             let mut world = self.world.borrow_mut();
             world.now = at;
+            world.steps += 1;
+            if world.steps.is_multiple_of(LOOKED_AHEAD as u64) {
+                let next = world.events.next_ones(LOOKED_AHEAD);
+                self.local.look_ahead(next.filter_map(|parcel| self.local.reader_of(parcel)));
+            }
             world.delivered += u64::from(matches!(parcel, Parcel::Frame(_)));
         }
         self.local.deliver(parcel);

@@ -1,7 +1,6 @@
 //! The threads mode: the control node and the tree as actors on one arbiter, in real time.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
@@ -10,10 +9,10 @@ use std::time::Instant;
 use actix::Actor;
 
 use super::engine::Parts;
-use super::local::{Carrier, Local, LocalFabric, Parcel};
+use super::local::{Carrier, LOOKED_AHEAD, Local, LocalFabric, Parcel};
 use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
-use crate::actors::{ControlActor, ControlNode, End, Frame, LongJob, NodeHost, NodeMail, Submissions};
+use crate::actors::{ControlActor, ControlNode, LongJob, NodeHost, NodeMail, Submissions};
 
 /// So many nodes have a turn before the control node has one.
 const TURNS_AT_ONCE: usize = 256;
@@ -25,6 +24,14 @@ enum Timer {
 }
 
 impl Timer {
+    /// The incarnation of the node that is to be woken.
+    fn node(&self) -> Option<u64> {
+        match self {
+            Self::Wake(who) => Some(who.incarnation),
+            Self::Carry(_) => None,
+        }
+    }
+
     fn parcel(self) -> Parcel {
         match self {
             Self::Wake(who) => Parcel::wake(who),
@@ -36,8 +43,6 @@ impl Timer {
 struct ThreadCarrier {
     wheel: Rc<Wheel<Timer>>,
     local: OnceCell<Weak<Local<ThreadCarrier>>>,
-    /// When the last thing that could not be carried at once arrives there.
-    last_arrival: RefCell<BTreeMap<End, Nanos>>,
 }
 
 impl ThreadCarrier {
@@ -47,6 +52,8 @@ impl ThreadCarrier {
 }
 
 impl Carrier for ThreadCarrier {
+    const IS_AT_ONCE: bool = true;
+
     fn now(&self) -> Nanos {
         self.wheel.now()
     }
@@ -58,20 +65,9 @@ impl Carrier for ThreadCarrier {
     }
 
     /// What cannot be carried at once goes through the wheel, and so does what comes behind it: it must not overtake.
-    fn carry_late(&self, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
-        let (Parcel::Frame(Frame { to, .. }) | Parcel::Packet(to, _)) = &parcel else { return self.carry(parcel) };
+    fn arrival(&self, last: Nanos, later: Nanos) -> Option<Nanos> {
         let now = self.now();
-        let mut last = self.last_arrival.borrow_mut();
-        let before = last.get(to).copied().unwrap_or(0);
-        let is_packet = matches!(parcel, Parcel::Packet(..));
-        if later == 0 && overtaken == 0 && before <= now && !is_packet {
-            last.remove(to);
-            drop(last);
-            return self.carry(parcel);
-        }
-        let at = (now + later).max(before + 1);
-        last.insert(*to, at);
-        self.wheel.add(at + overtaken, Timer::Carry(Box::new(parcel)));
+        (later > 0 || last > now).then(|| (now + later).max(last + 1))
     }
 
     fn wake_at(&self, who: NodeKey, at: Nanos) {
@@ -85,9 +81,6 @@ impl Carrier for ThreadCarrier {
     }
 
     fn carry_at(&self, at: Nanos, parcel: Parcel) {
-        if at <= self.now() {
-            return self.carry(parcel);
-        }
         self.wheel.add(at, Timer::Carry(Box::new(parcel)));
     }
 
@@ -101,10 +94,6 @@ impl Carrier for ThreadCarrier {
             }
         });
     }
-
-    fn needs_network(&self) -> bool {
-        false
-    }
 }
 
 /// Starts a threads system.
@@ -115,7 +104,7 @@ pub(super) fn start(parts: Parts) -> std::io::Result<RealTime> {
 fn begin(parts: Parts, start: Instant) -> Begun {
     let Parts { config, make_executor, sink, submissions, trace, awake, seed, shared: _ } = parts;
     let wheel = Rc::new(Wheel::new(start));
-    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new(), last_arrival: RefCell::default() };
+    let carrier = ThreadCarrier { wheel: Rc::clone(&wheel), local: OnceCell::new() };
     let local = Local::new(carrier, seed, trace, make_executor);
     let _ = local.carrier.local.set(Rc::downgrade(&local));
     let fabric = Box::new(LocalFabric(Rc::clone(&local)));
@@ -125,7 +114,17 @@ fn begin(parts: Parts, start: Instant) -> Begun {
     actix_rt::spawn(give_turns(Rc::downgrade(&local)));
     let weak = Rc::downgrade(&local);
     actix_rt::spawn(async move {
-        wheel.turn(|timer| weak.upgrade().map(|local| local.deliver(timer.parcel())).is_some()).await;
+        let mut due = 0;
+        let deliver = |timer: Timer| {
+            let Some(local) = weak.upgrade() else { return false };
+            if usize::is_multiple_of(due, LOOKED_AHEAD) {
+                wheel.next_ones(|timers| local.look_ahead(timers.filter_map(Timer::node)));
+            }
+            due += 1;
+            local.deliver(timer.parcel());
+            true
+        };
+        wheel.turn(deliver).await;
     });
     (control, Box::new(move || local.shut_down()))
 }

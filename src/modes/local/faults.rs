@@ -130,9 +130,6 @@ impl<C: Carrier> Local<C> {
         if of_links {
             self.faults.of_links.set(true);
         }
-        if of_links || matches!(kind, FaultKind::Slow { .. }) {
-            self.send_through_the_network();
-        }
         self.input(ControlInput::FaultTaken(number));
     }
 
@@ -160,7 +157,7 @@ impl<C: Carrier> Local<C> {
     pub(super) fn send(&self, frame: Frame) {
         match frame.event {
             LinkEvent::Envelope(envelope) if self.faults.of_links.get() => self.send_over(frame.to, envelope),
-            event => self.carrier.carry(Parcel::Frame(Frame { to: frame.to, event })),
+            event => self.carry_over(frame.to, Parcel::Frame(Frame { to: frame.to, event }), (0, 0)),
         }
     }
 
@@ -205,14 +202,14 @@ impl<C: Carrier> Local<C> {
         }
         if fate.is_corrupt {
             // Whoever reads it closes the link.
-            return self.carrier.carry(Parcel::Frame(Frame { to, event: LinkEvent::Closed }));
+            return self.carry_over(to, Parcel::Frame(Frame { to, event: LinkEvent::Closed }), (0, 0));
         }
         let times = (fate.delay_ns, fate.overtaken_ns);
         if fate.copies == 2 {
-            self.carrier.carry_late(parcel(to, frame.clone()), times);
+            self.carry_over(to, parcel(to, frame.clone()), times);
         }
         if fate.copies > 0 {
-            self.carrier.carry_late(parcel(to, frame), times);
+            self.carry_over(to, parcel(to, frame), times);
         }
     }
 
@@ -249,8 +246,7 @@ impl<C: Carrier> Local<C> {
 
     /// A packet has come to an end of a link.
     pub(super) fn take_packet(&self, to: End, frame: LinkFrame) {
-        let is_open = self.links.borrow().get(to.link.0).is_some_and(|link| link.ends[to.side as usize].is_some());
-        if !is_open {
+        if self.at_end(to).is_none() {
             return;
         }
         let now = self.carrier.now();

@@ -17,8 +17,9 @@ impl<C: Carrier> Local<C> {
         let node = ComputingNode::new(self.carrier.now() + ahead, spec, (self.make_executor)());
         let gate = Gate::default();
         let (life, mail) = NodeLife::new(NodeActor::new(node, this, gate.clone()).with_clock_ahead(ahead));
-        let (mail, place) = (Arc::new(mail), self.turns.begin(life));
-        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { mail, gate, place, ends: SmallMap::default() });
+        self.turns.begin(key.incarnation, life);
+        let (mail, ends) = (Arc::new(mail), SmallMap::default());
+        self.nodes.borrow_mut().insert(key.incarnation, LocalNode { key, mail, gate, ends });
         self.input(ControlInput::Started(key, pid));
     }
 
@@ -29,9 +30,7 @@ impl<C: Carrier> Local<C> {
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         self.faults.died(key);
         node.gate.kill();
-        if !self.turns.end(node.place) {
-            node.mail.do_send(NodeMail::GateMoved);
-        }
+        self.turns.end(key.incarnation);
         self.ended.borrow_mut().push((key, node.ends));
     }
 

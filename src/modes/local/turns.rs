@@ -1,9 +1,9 @@
 //! Whose turn it is: the nodes of an in-process system, those that have something to do, and what they have sent to a
 //! network.
 //!
-//! They are not tasks of the runtime, for two reasons. A task takes 400 bytes more for each node. And the runtime's queue is
-//! first in, first out: a wave would go down a large tree level by level, so that each node has left the cache between the
-//! moment that something is sent to it and the moment that it acts on it. Here whoever was sent to last has the next turn.
+//! They are not tasks of the runtime, for two reasons. A task takes 400 bytes more for each node. And whoever knows what comes
+//! next can look ahead: in a large tree each node has left the cache when something comes to it, and one that is waited for
+//! costs as much as several that are waited for at the same time.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,13 +13,22 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-use crate::actors::{Door, Frame, FromNode, NodeLife};
+use actix::{Handler, Message};
 
-/// Of so many turns one is for whoever waits for the longest time, so that nobody is forgotten.
-const FOR_THE_FIRST: u32 = 16;
+use super::pages::Pages;
+use crate::actors::{Door, Frame, FromNode, NodeActor, NodeLife};
+
+/// A queue with room for more than this gives its memory back when it is empty.
+const SENT_KEPT: usize = 4096;
 
 /// Of so many nodes that have ended the memory is given back between two turns.
 const GONE_AT_ONCE: usize = 64;
+
+/// The incarnation of no node.
+pub(super) const NOBODY: u64 = u64::MAX;
+
+/// At the most so many nodes are glanced at together: about as many as a core waits for at the same time.
+pub(in crate::modes) const LOOKED_AHEAD: usize = 16;
 
 /// What nodes have sent to a network.
 pub(super) enum Sent {
@@ -35,8 +44,8 @@ struct Seat {
 
 #[derive(Default)]
 struct Seats {
-    all: Vec<Option<Box<Seat>>>,
-    free: Vec<usize>,
+    /// By the incarnations of the nodes; without whoever has its turn.
+    all: Pages<Option<Box<Seat>>>,
     /// Nodes that have ended and whose memory has not been given back.
     #[expect(clippy::vec_box, reason = "they are moved here as they are, not copied")]
     gone: Vec<Box<Seat>>,
@@ -55,18 +64,17 @@ pub(super) struct Ready(Mutex<Queue>);
 
 #[derive(Default)]
 struct Queue {
-    places: VecDeque<usize>,
+    waiting: VecDeque<u64>,
     sent: VecDeque<Sent>,
     /// Who has its turn now, and whether it wants another one at once: it works on something that takes long.
-    now: Option<usize>,
+    now: Option<u64>,
     is_busy: bool,
-    turns: u32,
     /// Whoever gives turns, while there is nothing to do.
     driver: Option<Waker>,
 }
 
 struct Bell {
-    place: usize,
+    incarnation: u64,
     ready: Arc<Ready>,
 }
 
@@ -77,13 +85,8 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut queue = self.ready.queue();
-        if queue.now == Some(self.place) {
-            // Whoever wakes itself lets the others go first.
-            queue.places.push_front(self.place);
-            queue.is_busy = true;
-        } else {
-            queue.places.push_back(self.place);
-        }
+        queue.is_busy |= queue.now == Some(self.incarnation);
+        queue.waiting.push_back(self.incarnation);
         wake(queue);
     }
 }
@@ -115,43 +118,25 @@ impl Door for Ready {
     }
 }
 
-impl Queue {
-    fn next(&mut self) -> Option<usize> {
-        self.turns = self.turns.wrapping_add(1);
-        let is_for_the_first = self.turns.is_multiple_of(FOR_THE_FIRST);
-        self.now = if is_for_the_first { self.places.pop_front() } else { self.places.pop_back() };
-        self.now
-    }
-}
-
 impl Turns {
     /// Where a network takes what is sent to it.
     pub(super) fn network(&self) -> Arc<Ready> {
         Arc::clone(&self.ready)
     }
 
-    /// A new node, which has its first turn soon. Where it sits is what [`end`](Self::end) is told.
-    pub(super) fn begin(&self, life: NodeLife) -> usize {
-        let mut seats = self.seats.borrow_mut();
-        let place = seats.free.pop().unwrap_or_else(|| {
-            seats.all.push(None);
-            seats.all.len() - 1
-        });
-        let bell = Arc::new(Bell { place, ready: Arc::clone(&self.ready) });
-        let waker = Waker::from(bell);
+    /// A new node, which has its first turn soon.
+    pub(super) fn begin(&self, incarnation: u64, life: NodeLife) {
+        let waker = Waker::from(Arc::new(Bell { incarnation, ready: Arc::clone(&self.ready) }));
         waker.wake_by_ref();
-        seats.all[place] = Some(Box::new(Seat { life, waker }));
-        place
+        self.seats.borrow_mut().all.insert(incarnation, Some(Box::new(Seat { life, waker })));
     }
 
-    /// The node has no turn any more; false when it has its turn now, and must end by itself. Its memory is given back
-    /// [later](Self::clear_away): whoever has killed very many need not wait for that.
-    pub(super) fn end(&self, place: usize) -> bool {
+    /// The node has no turn any more. Its memory is given back [later](Self::clear_away), or when the turn ends that it has
+    /// now: whoever has killed very many need not wait for that.
+    pub(super) fn end(&self, incarnation: u64) {
         let mut seats = self.seats.borrow_mut();
-        let Some(seat) = seats.all.get_mut(place).and_then(Option::take) else { return false };
-        seats.gone.push(seat);
-        seats.free.push(place);
-        true
+        let seat = seats.all.remove(incarnation).flatten();
+        seats.gone.extend(seat);
     }
 
     /// Gives back the memory of some nodes that have ended.
@@ -167,30 +152,65 @@ impl Turns {
 
     /// All nodes are gone at once.
     pub(super) fn end_all(&self) {
-        let Seats { all, gone, .. } = self.seats.take();
-        all.into_iter().flatten().chain(gone).for_each(drop_apart);
+        let Seats { all, gone } = self.seats.take();
+        all.into_entries().flatten().chain(gone).for_each(drop_apart);
     }
 
     /// Gives whoever is next a turn; false when nobody has anything to do.
     pub(super) fn give_one(&self) -> bool {
-        let next = self.ready.queue().next();
-        let Some(place) = next else { return false };
-        let seat = self.seats.borrow_mut().all.get_mut(place).and_then(Option::take);
+        let mut queue = self.ready.queue();
+        let next = queue.waiting.pop_front();
+        queue.now = next;
+        drop(queue);
         // A node that has ended is woken for nothing.
-        let Some(mut seat) = seat else { return true };
-        let Seat { life, waker } = &mut *seat;
-        let mut turn = || Pin::new(&mut *life).poll(&mut Context::from_waker(waker));
-        // Whatever panics in a turn is the end of that node and of nothing else.
-        let goes_on = catch_unwind(AssertUnwindSafe(&mut turn)).is_ok_and(|turn| turn.is_pending());
-        let mut seats = self.seats.borrow_mut();
-        if !goes_on {
-            seats.free.push(place);
-            drop(seats);
-            drop_apart(seat);
-        } else if let Some(of_seat) = seats.all.get_mut(place) {
-            *of_seat = Some(seat);
+        next.is_some_and(|incarnation| {
+            self.turn(incarnation, |Seat { life, waker }| {
+                Pin::new(life).poll(&mut Context::from_waker(waker)).is_pending()
+            });
+            true
+        })
+    }
+
+    /// Hands something to a node past its mailbox, as a turn of its own; gives it back when there is no such node, or when
+    /// it has its turn now.
+    pub(super) fn hand<M>(&self, incarnation: u64, message: M) -> Option<M>
+    where
+        M: Message<Result = ()>,
+        NodeActor: Handler<M, Result = ()>,
+    {
+        let mut message = Some(message);
+        self.turn(incarnation, |seat| message.take().is_none_or(|message| seat.life.take(message)));
+        message
+    }
+
+    /// Has what these nodes need for their next turns come into the cache, at the same time.
+    pub(super) fn glance(&self, incarnations: &[u64]) {
+        let seats = self.seats.borrow();
+        // The places of all are looked for before anything is looked at in there.
+        let mut found = [None; LOOKED_AHEAD];
+        for (found, incarnation) in found.iter_mut().zip(incarnations) {
+            *found = seats.all.get(*incarnation).and_then(Option::as_deref);
         }
-        true
+        let read = found.into_iter().flatten().fold(0, |read, seat| read ^ seat.life.glance());
+        std::hint::black_box(read);
+    }
+
+    /// A turn of a node, which says whether it goes on.
+    fn turn(&self, incarnation: u64, act: impl FnOnce(&mut Seat) -> bool) {
+        // Its place is kept, without it.
+        let taken = self.seats.borrow_mut().all.get_mut(incarnation).and_then(Option::take);
+        let Some(mut seat) = taken else { return };
+        // Whatever panics in a turn is the end of that node and of nothing else.
+        let goes_on = catch_unwind(AssertUnwindSafe(|| act(&mut seat))).unwrap_or(false);
+        let mut seats = self.seats.borrow_mut();
+        match seats.all.get_mut(incarnation) {
+            Some(place) if goes_on => *place = Some(seat),
+            _ => {
+                seats.all.remove(incarnation);
+                drop(seats);
+                drop_apart(seat);
+            }
+        }
     }
 
     /// Whether whoever had the last turn is not done: then others than nodes are to have their turn, too.
@@ -198,16 +218,21 @@ impl Turns {
         std::mem::take(&mut self.ready.queue().is_busy)
     }
 
-    /// What was sent to the network since the last time, in order.
-    pub(super) fn take_sent(&self) -> VecDeque<Sent> {
-        std::mem::take(&mut self.ready.queue().sent)
+    /// What was sent to the network first goes into `sent`; [`LOOKED_AHEAD`] at the most.
+    pub(super) fn take_sent(&self, sent: &mut Vec<Sent>) {
+        let mut queue = self.ready.queue();
+        let count = queue.sent.len().min(LOOKED_AHEAD);
+        sent.extend(queue.sent.drain(..count));
+        if queue.sent.is_empty() && queue.sent.capacity() > SENT_KEPT {
+            queue.sent = VecDeque::new();
+        }
     }
 
     /// When nobody has anything to do, `driver` is woken as soon as somebody has; false when somebody has.
     pub(in crate::modes) fn rest(&self, driver: &Waker) -> bool {
         let mut queue = self.ready.queue();
         queue.now = None;
-        let is_idle = queue.places.is_empty() && queue.sent.is_empty() && self.seats.borrow().gone.is_empty();
+        let is_idle = queue.waiting.is_empty() && queue.sent.is_empty() && self.seats.borrow().gone.is_empty();
         queue.driver = is_idle.then(|| driver.clone());
         is_idle
     }

@@ -1,12 +1,10 @@
 //! The simulated world: the clock, what will happen when, and the delays that are drawn from the seed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use rustc_hash::FxHashMap;
 
+use super::events::Events;
 use crate::actors::message::{Envelope, Nanos, NodeKey};
-use crate::actors::{End, Frame, FromNode, LinkEvent, NodeMail};
+use crate::actors::{Frame, FromNode, LinkEvent, NodeMail};
 use crate::modes::local::Parcel;
 use crate::modes::wire;
 use crate::random::Random;
@@ -24,41 +22,9 @@ pub(super) const WAYS_KEPT: usize = 1024;
 /// What must not overtake what.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Way {
-    Link(End),
     Down(NodeKey),
     Up(NodeKey),
     Kernel,
-}
-
-#[derive(Default)]
-pub(super) struct Events {
-    /// By time, then in the order in which they were scheduled.
-    order: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
-    parcels: Vec<Option<Parcel>>,
-    free: Vec<usize>,
-    scheduled: u64,
-}
-
-impl Events {
-    pub(super) fn push(&mut self, at: Nanos, parcel: Parcel) {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.parcels.push(None);
-            self.parcels.len() - 1
-        });
-        self.parcels[place] = Some(parcel);
-        self.scheduled += 1;
-        self.order.push(Reverse((at, self.scheduled, place)));
-    }
-
-    pub(super) fn next_at(&self) -> Option<Nanos> {
-        self.order.peek().map(|Reverse((at, ..))| *at)
-    }
-
-    pub(super) fn pop(&mut self) -> Option<(Nanos, Parcel)> {
-        let Reverse((at, _, place)) = self.order.pop()?;
-        self.free.push(place);
-        self.parcels[place].take().map(|parcel| (at, parcel))
-    }
 }
 
 pub(super) struct World {
@@ -70,6 +36,8 @@ pub(super) struct World {
     /// How many of them there may be before those that are over are forgotten.
     pub(super) ways_kept: usize,
     pub(super) codec: bool,
+    /// How many events there were, and how many of them were envelopes.
+    pub(super) steps: u64,
     pub(super) delivered: u64,
     /// So much time may pass without an answer because it was asked for.
     pub(super) allowed_ns: Nanos,
@@ -78,14 +46,22 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Later by the first time; and by the second, while what is sent after it does not wait.
-    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
-        let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
+    /// When something arrives that is sent now, behind what arrives last.
+    pub(super) fn arrival(&mut self, last: Nanos, later: Nanos) -> Nanos {
         let delay = later + self.random.between(DELAY_NS);
-        let last = self.last_arrival.entry(way).or_insert(0);
-        *last = (self.now + delay).max(*last + 1);
-        let at = *last + overtaken;
-        self.events.push(at, parcel);
+        (self.now + delay).max(last + 1)
+    }
+
+    pub(super) fn schedule_at(&mut self, at: Nanos, parcel: Parcel) {
+        let parcel = if self.codec { through_the_codec(parcel) } else { parcel };
+        self.events.push(at.max(self.now), parcel);
+    }
+
+    pub(super) fn schedule(&mut self, way: Way, parcel: Parcel) {
+        let last = self.last_arrival.get(&way).copied().unwrap_or(0);
+        let at = self.arrival(last, 0);
+        self.last_arrival.insert(way, at);
+        self.schedule_at(at, parcel);
         if self.last_arrival.len() >= self.ways_kept {
             let now = self.now;
             self.last_arrival.retain(|_, last| *last > now);
