@@ -125,6 +125,7 @@ const TABLE: [Row; 50] = [
         Tests(&[
             "control/ends::nothing_outlives_a_control_node_that_creates",
             "control/ends::no_stopped_node_outlives_the_control_node",
+            "control/ends::no_spare_process_outlives_the_control_node",
             "control/ends::no_starved_node_outlives_the_control_node",
             "control/ends::nothing_outlives_a_control_node_that_re_links",
             "control/ends::nothing_outlives_a_control_node_in_the_middle_of_a_stream",

@@ -130,6 +130,23 @@ fn the_program_serves_as_its_own_nodes() {
     });
 }
 
+/// Also where they were started before it was known which nodes they would be.
+#[cfg(target_os = "linux")]
+fn the_program_waits_to_become_its_own_nodes() {
+    sandbox::sandboxed!({
+        let builder = NodeTree::<Mischief>::builder().mode(Mode::Process).reply_timeout(PATIENCE);
+        let tree = builder.spare_processes(1).start().expect("a process system starts");
+        for (create_it, add, sum) in
+            [("create 1", "exec 1 add 5", "Ok:1: 5"), ("create 2 1", "exec 2 add 6", "Ok:2: 6")]
+        {
+            until("one stands by", || tree.spare_processes().len() == 1);
+            let spare = tree.spare_processes()[0];
+            assert_eq!(create(&tree, create_it).unsigned_abs(), spare);
+            check(&tree, &[(add, sum)]);
+        }
+    });
+}
+
 /// F9: a node that computes for long is busy, not down; it forwards and can be killed.
 #[cfg(target_os = "linux")]
 fn a_node_that_computes_for_long_answers_ping_and_can_be_killed() {
@@ -215,6 +232,7 @@ fn main() {
     }
     let trials = trials![
         the_program_serves_as_its_own_nodes,
+        the_program_waits_to_become_its_own_nodes,
         a_node_that_computes_for_long_answers_ping_and_can_be_killed,
         a_node_that_takes_too_much_memory_dies_alone,
         a_command_set_that_crashes_takes_its_node_and_nobody_else,

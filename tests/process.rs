@@ -29,6 +29,8 @@ mod program;
 mod sandbox;
 #[path = "process/scale.rs"]
 mod scale;
+#[path = "process/spares.rs"]
+mod spares;
 #[path = "process/stops.rs"]
 mod stops;
 #[path = "process/streams.rs"]

@@ -33,12 +33,14 @@ Examples:
   nodetree replay trace.ron                  run it again: is it the same?
   nodetree --config nodetree.ron --reply-timeout 500ms
   nodetree config --variant 25 > nodetree.ron
+  nodetree --spare 2                         two processes wait to become nodes: create is quicker
   nodetree -v --mode process                 says on standard error which nodes start and end
   nodetree completions bash > ~/.local/share/bash-completion/completions/nodetree
   nodetree man > nodetree.1                  for man ./nodetree.1
 
 A configuration file holds any of these fields; what stands on the command line wins:
-  (topology: bst, commands: sum, mode: simulated, seed: 7, reply_timeout: \"1s\", capacity: 65536)
+  (topology: bst, commands: sum, mode: simulated, seed: 7, reply_timeout: \"1s\", capacity: 65536,
+   spare_processes: 2)
 `nodetree config` prints them all as they are with the same arguments, in a form that --config reads.
 
 Environment:
@@ -113,6 +115,9 @@ struct SystemArgs {
     /// How long an answer is waited for, like 500ms or 5s [default: 5s]
     #[arg(long, value_name = "TIME")]
     reply_timeout: Option<Span>,
+    /// How many processes are kept ready to become nodes, in mode process only [default: 0]
+    #[arg(long, value_name = "N")]
+    spare: Option<usize>,
     /// Log to standard error: -v which nodes start and end and why, -vv control messages too
     #[arg(long, short, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -240,6 +245,7 @@ impl SystemArgs {
         config.commands = self.commands.unwrap_or(config.commands);
         config.seed = self.seed.unwrap_or(config.seed);
         config.reply_timeout = self.reply_timeout.unwrap_or(config.reply_timeout);
+        config.spare_processes = self.spare.unwrap_or(config.spare_processes);
         config.check()?;
         Ok(config)
     }
@@ -302,6 +308,13 @@ mod tests {
         let all = (1..=48).flat_map(|n| [Variant::of_2020(n), Variant::of_2023(n)]);
         let known = all.filter(|variant| TopologyKind::ALL.contains(&topology_of(variant.unwrap())));
         assert_eq!(known.count(), 96);
+    }
+
+    #[test]
+    fn spare_processes_are_counted_and_not_too_many() {
+        assert_eq!(config(&[]).unwrap().spare_processes, 0);
+        assert_eq!(config(&["--spare", "2"]).unwrap().spare_processes, 2);
+        assert!(config(&["--spare", "1025"]).unwrap_err().contains("at most 1024"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use nodetree::modes::process::node_id;
+use nodetree::modes::process::{is_node, node_id};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -37,7 +37,7 @@ fn of_environment() -> Result<LevelFilter, String> {
 
 /// Logs from now on.
 pub fn start(level: LevelFilter) {
-    let who = node_id().map_or_else(|| "control node".to_owned(), |id| format!("node {id}"));
+    let who = (!is_node()).then(|| "control node".to_owned()).or_else(name_of_node);
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false);
     // A standard error that is closed is nobody's to be told.
     let log = log.log_internal_errors(false).event_format(Line { who }).finish();
@@ -47,14 +47,19 @@ pub fn start(level: LevelFilter) {
 
 /// Logs from now on if this process is a node. The program has seen to it that the variable is right.
 pub fn start_in_node() {
-    if node_id().is_some() {
+    if is_node() {
         start(of_environment().unwrap_or(LevelFilter::WARN));
     }
 }
 
+fn name_of_node() -> Option<String> {
+    node_id().map(|id| format!("node {id}"))
+}
+
 /// `2026-11-25T14:12:58.123456Z  INFO node 5: what happened field=value`
 struct Line {
-    who: String,
+    /// Nothing in a process that was started before it was known which node it would be.
+    who: Option<String>,
 }
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -64,7 +69,9 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         SystemTime.format_time(&mut to)?;
-        write!(to, " {:>5} {}: ", event.metadata().level(), self.who)?;
+        let who = self.who.clone().or_else(name_of_node);
+        let who = who.as_deref().unwrap_or("spare process");
+        write!(to, " {:>5} {who}: ", event.metadata().level())?;
         context.field_format().format_fields(to.by_ref(), event)?;
         writeln!(to)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Direction, FaultKind, Spread};
 use crate::planted::{Bug, is_planted};
-use crate::random::Random;
+use crate::random::{Random, ln};
 use crate::span::Span;
 use crate::topology::NodeId;
 
@@ -154,7 +154,7 @@ impl Spread {
             Self::Between(shortest, longest) => random.between((nanos(shortest), nanos(longest))),
             Self::Exponential(mean) => {
                 let unit = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-                (nanos(mean) as f64 * (-(1.0 - unit).ln()).min(LONGEST)) as u64
+                (nanos(mean) as f64 * (-ln(1.0 - unit)).min(LONGEST)) as u64
             }
         }
     }

@@ -74,6 +74,21 @@ impl<C: CommandSet> Builder<C> {
         self
     }
 
+    /// How many processes are kept ready to become nodes in process mode, at most 1024; the other modes take no notice. A
+    /// `create` that finds one is answered several times as soon.
+    ///
+    /// ```
+    /// use nodetree::{Dictionary, NodeTree};
+    /// let tree = NodeTree::<Dictionary>::builder().spare_processes(2).start()?;
+    /// assert_eq!(tree.config().spare_processes, 2);
+    /// assert!(tree.spare_processes().is_empty(), "its nodes are actors");
+    /// # Ok::<(), nodetree::StartError>(())
+    /// ```
+    pub fn spare_processes(mut self, number: usize) -> Self {
+        self.config.spare_processes = number;
+        self
+    }
+
     /// What goes wrong by plan, from the start on. Chance is drawn from the seed of the system.
     pub fn faults(mut self, plan: FaultPlan) -> Self {
         self.faults = plan;
@@ -156,7 +171,10 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
             Box::new(simulated::Simulated::start(settings, parts)?)
         }
         Mode::Threads => Box::new(threads::start(parts)?),
-        Mode::Process => Box::new(process::start(builder.node_program, builder.node_env, C::NAME, parts)?),
+        Mode::Process => {
+            let spares = config.spare_processes;
+            Box::new(process::start(builder.node_program, builder.node_env, C::NAME, spares, parts)?)
+        }
     };
     Ok(NodeTree {
         config,

@@ -57,6 +57,9 @@ pub const MAX_REPLY_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// The most commands that may be in flight or unread.
 pub const MAX_CAPACITY: usize = 1 << 24;
 
+/// The most spare processes.
+pub const MAX_SPARE_PROCESSES: usize = 1024;
+
 /// A system as data.
 ///
 /// ```
@@ -87,6 +90,9 @@ pub struct SystemConfig {
     pub reply_timeout: Span,
     /// How many commands may be in flight or unread before a submit waits, from 1 to 2^24; 65 536 by default.
     pub capacity: usize,
+    /// How many processes are kept ready to become nodes, at most 1024; 0 by default. Modes without processes take no
+    /// notice of it.
+    pub spare_processes: usize,
 }
 
 /// What a text names of a configuration. The rest is left as it was.
@@ -105,6 +111,8 @@ struct Given {
     reply_timeout: Option<Span>,
     #[serde(deserialize_with = "capacity_in_range")]
     capacity: Option<usize>,
+    #[serde(deserialize_with = "spare_processes_in_range")]
+    spare_processes: Option<usize>,
 }
 
 /// Without the `Some(…)` around it.
@@ -132,6 +140,16 @@ fn check_capacity(capacity: usize) -> Result<(), String> {
     if in_range { Ok(()) } else { Err(format!("capacity must be from 1 to {MAX_CAPACITY}")) }
 }
 
+fn spare_processes_in_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let number = usize::deserialize(deserializer)?;
+    check_spare_processes(number).map(|()| Some(number)).map_err(D::Error::custom)
+}
+
+fn check_spare_processes(number: usize) -> Result<(), String> {
+    let in_range = number <= MAX_SPARE_PROCESSES;
+    if in_range { Ok(()) } else { Err(format!("spare_processes must be at most {MAX_SPARE_PROCESSES}")) }
+}
+
 impl From<Given> for SystemConfig {
     fn from(given: Given) -> Self {
         Self::default().overlaid(given)
@@ -147,6 +165,7 @@ impl Default for SystemConfig {
             seed: 0,
             reply_timeout: Span(Duration::from_secs(5)),
             capacity: 1 << 16,
+            spare_processes: 0,
         }
     }
 }
@@ -165,6 +184,7 @@ impl SystemConfig {
             seed: given.seed.unwrap_or(self.seed),
             reply_timeout: given.reply_timeout.unwrap_or(self.reply_timeout),
             capacity: given.capacity.unwrap_or(self.capacity),
+            spare_processes: given.spare_processes.unwrap_or(self.spare_processes),
         }
     }
 
@@ -174,6 +194,7 @@ impl SystemConfig {
     /// The first that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_reply_timeout(self.reply_timeout).map_err(|what| ConfigError::Range(what.to_owned()))?;
-        check_capacity(self.capacity).map_err(ConfigError::Range)
+        check_capacity(self.capacity).map_err(ConfigError::Range)?;
+        check_spare_processes(self.spare_processes).map_err(ConfigError::Range)
     }
 }

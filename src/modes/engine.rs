@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) streamed: AtomicUsize,
     pub(super) byte_limit: usize,
     pub(super) capacity: usize,
+    /// The pids of the spare processes that stand by.
+    pub(super) spares: Mutex<Vec<u32>>,
     /// How many commands each node may be asked at the same time.
     pub(super) credits: Credits,
     pub(super) moved: Mutex<()>,
@@ -95,6 +97,7 @@ impl Shared {
             streamed: AtomicUsize::default(),
             byte_limit,
             capacity,
+            spares: Mutex::default(),
             credits: Credits::new(capacity),
             moved: Mutex::default(),
             has_moved: Condvar::default(),

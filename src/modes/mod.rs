@@ -35,7 +35,7 @@ use crate::topology::NodeId;
 use crate::trace::{Event, Trace, What, hex, text_of};
 
 pub use builder::Builder;
-pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, Mode, Span, SystemConfig};
+pub use config::{MAX_CAPACITY, MAX_REPLY_TIMEOUT, MAX_SPARE_PROCESSES, Mode, Span, SystemConfig};
 pub use engine::Stuck;
 use engine::{Engine, Goal, Shared};
 use entry::{Entry, numbered};
@@ -110,6 +110,11 @@ impl<C: CommandSet> NodeTree<C> {
     /// How many envelopes were delivered; 0 where the mode does not count them.
     pub fn delivered(&self) -> u64 {
         self.engine.delivered()
+    }
+
+    /// The processes that stand by to become nodes, by their pids: see [`Builder::spare_processes`].
+    pub fn spare_processes(&self) -> Vec<u32> {
+        self.shared.spares.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Submits a command; its reply comes to [`replies`](Self::replies), or is waited for with [`wait`](Self::wait).

@@ -147,10 +147,10 @@ impl Scenario {
 
     /// Writes it as RON text, a line for each step and each fault, from which `parse` makes the same.
     pub fn to_ron(&self) -> String {
-        let SystemConfig { topology, commands, mode, seed, reply_timeout, capacity } = &self.system;
+        let SystemConfig { topology, commands, mode, seed, reply_timeout, capacity, spare_processes } = &self.system;
         let mut text = format!(
             "(\n    system: (topology: {topology}, commands: {commands}, mode: {mode}, seed: {seed}, reply_timeout: \
-             \"{reply_timeout}\", capacity: {capacity}),\n    script: [\n"
+             \"{reply_timeout}\", capacity: {capacity}, spare_processes: {spare_processes}),\n    script: [\n"
         );
         // Writing to a string cannot fail, nor can writing data of this form.
         for step in &self.script {

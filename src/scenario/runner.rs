@@ -29,19 +29,21 @@ pub struct Setup {
     pub slack: Duration,
     /// The program of the nodes, in process mode.
     pub node_program: Option<PathBuf>,
+    /// How many processes are kept ready, in process mode.
+    pub spare_processes: usize,
 }
 
 impl Setup {
     /// A simulated system with this seed and the default reply timeout.
     pub fn simulated(seed: u64) -> Self {
         let (reply_timeout, slack) = (Duration::from_secs(5), Duration::from_millis(2));
-        Self { mode: Mode::Simulated, seed, reply_timeout, slack, node_program: None }
+        Self { mode: Mode::Simulated, seed, reply_timeout, slack, node_program: None, spare_processes: 0 }
     }
 
     /// A system on threads; its times depend on how busy the machine is, so the slack is wide.
     pub fn threads() -> Self {
         let (reply_timeout, slack) = (Duration::from_millis(500), Duration::from_secs(5));
-        Self { mode: Mode::Threads, seed: 0, reply_timeout, slack, node_program: None }
+        Self { mode: Mode::Threads, seed: 0, reply_timeout, slack, node_program: None, spare_processes: 0 }
     }
 
     /// What a configuration asks for, with the slack that its mode needs.
@@ -50,7 +52,8 @@ impl Setup {
             Mode::Simulated => Self::simulated(config.seed),
             mode => Self { mode, ..Self::threads() },
         };
-        Self { seed: config.seed, reply_timeout: config.reply_timeout.0, ..mode }
+        let (seed, spare_processes) = (config.seed, config.spare_processes);
+        Self { seed, reply_timeout: config.reply_timeout.0, spare_processes, ..mode }
     }
 
     fn oracle(&self, topology: Topology, commands: Commands) -> OracleConfig {
@@ -71,6 +74,7 @@ impl Setup {
             mode: self.mode,
             seed: self.seed,
             reply_timeout: Span(self.reply_timeout),
+            spare_processes: self.spare_processes,
             ..SystemConfig::default()
         };
         let typing = if script.one_write { Typing::AtOnce } else { Typing::Slowly };
@@ -215,6 +219,7 @@ fn builder_of<C: CommandSet>(setup: &Setup, topology: TopologyKind) -> Builder<C
         .seed(setup.seed)
         .reply_timeout(setup.reply_timeout)
         .topology(topology)
+        .spare_processes(setup.spare_processes)
         .codec_on_each_hop(true)
         .trace(true)
 }

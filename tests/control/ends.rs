@@ -8,7 +8,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, getpid, kill_process, setpriority_process};
 
 use crate::harness::{Program, command};
-use crate::place::{Place, nodes, running, until};
+use crate::place::{Place, nodes, pid_in, running, until};
 use crate::sandbox::sandboxed;
 
 /// Kills it, and looks that nothing is left.
@@ -52,6 +52,34 @@ fn no_stopped_node_outlives_the_control_node() {
         program.write("exec 4 x\nping 4\n");
         is_killed(program, &place);
     });
+}
+
+/// Covers F20: with processes that wait to become nodes, one of them stopped, and with others that are being started.
+#[test]
+fn no_spare_process_outlives_the_control_node() {
+    sandboxed!({
+        for creates in [0, 1, 4] {
+            let place = Place::new();
+            let mut program = Program::start(place.program(&["-v", "--spare", "3"]));
+            let stands_by = |program: &mut Program| pid_behind(&program.error_line("a spare process stands by"));
+            let spares = [(); 3].map(|()| stands_by(&mut program));
+            assert_eq!(nodes().len(), 3);
+            program.write((1..=creates).map(|id| format!("create {id}\n")).collect::<String>());
+            if creates > 0 {
+                assert!(spares.contains(&pid_in(&program.line().expect("a reply"))));
+            }
+            let _ = kill_process(spares[2], Signal::STOP);
+            program.signal(Signal::KILL);
+            assert_eq!(program.end().code, None);
+            place.is_left_clean();
+        }
+    });
+}
+
+/// The pid at the end of a line of the log.
+fn pid_behind(line: &str) -> Pid {
+    let pid = line.rsplit_once("pid=").and_then(|(_, pid)| pid.parse().ok()).and_then(Pid::from_raw);
+    pid.unwrap_or_else(|| panic!("{line:?} names no pid"))
 }
 
 /// Covers F20: with nodes that get no time, because others want all of it.

@@ -169,6 +169,8 @@ fn the_limits_of_the_page_are_those_of_the_code() {
         assert!(row(what).contains(number) && inside(file).contains(source), "{what}");
     }
     assert!(page().contains("more ids in the answers of one wave than 1048576"));
+    assert!(page().contains("has `-` in place of the id"));
+    assert!(inside("modes/process/hello.rs").contains("SPARE: &str = \"-\";"));
     assert!(inside("actors/node_wave.rs").contains("IDS_MAX: usize = 1 << 20;"));
 }
 

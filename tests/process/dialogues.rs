@@ -8,10 +8,10 @@ use crossbeam_channel::Receiver;
 use nodetree::testing::oracle::{Action, Commands};
 use nodetree::testing::runner::kind;
 use nodetree::testing::transcript::{Driver, Transcript};
-use nodetree::{CommandSet, Dictionary, NodeTree, Notice, Reply, Search, Sum, Ticket, Timer};
+use nodetree::{CommandSet, Dictionary, Mode, NodeTree, Notice, Reply, Search, Sum, Ticket, Timer};
 use rustix::process::{Pid, Signal};
 
-use crate::harness::{PATIENCE, is_stopped, say, strike, tree_of, until};
+use crate::harness::{PATIENCE, is_stopped, say, strike, until};
 use crate::sandbox::sandboxed;
 
 /// Holds a dialogue with the library; what comes from outside comes as signals.
@@ -25,9 +25,12 @@ struct Library<C: CommandSet> {
 }
 
 impl<C: CommandSet> Library<C> {
-    fn hold(transcript: &Transcript) -> Result<(), String> {
+    fn hold(transcript: &Transcript, spares: usize) -> Result<(), String> {
         let reply_timeout = Duration::from_millis(transcript.reply_timeout_ms.unwrap_or(5000));
-        let tree = tree_of::<C>(kind(transcript.topology), reply_timeout);
+        let builder = NodeTree::<C>::builder().mode(Mode::Process).node_program(env!("CARGO_BIN_EXE_nodetree"));
+        let builder = builder.topology(kind(transcript.topology)).reply_timeout(reply_timeout);
+        let tree = builder.spare_processes(spares).start().expect("a process system starts");
+        until("spare processes stand by", || tree.spare_processes().len() == spares);
         let (replies, notices) = (tree.replies().unwrap(), tree.notices());
         let mut library = Self { tree, replies, notices, typed: VecDeque::new(), open: Vec::new() };
         transcript.run(&mut library).map_err(|mismatch| mismatch.to_string())
@@ -98,28 +101,35 @@ impl<C: CommandSet> Driver for Library<C> {
     }
 }
 
-/// Most of a dialogue is waiting, so they are all held at once.
 #[test]
 fn every_dialogue_comes_out_as_written() {
-    sandboxed!({
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
-        let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-        let transcripts: Vec<_> =
-            paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt")).collect();
-        assert!(transcripts.len() >= 8);
-        thread::scope(|scope| {
-            for path in &transcripts {
-                scope.spawn(move || {
-                    let transcript = Transcript::parse(&fs::read_to_string(path).unwrap()).unwrap();
-                    let outcome = match transcript.commands {
-                        Commands::Sum => Library::<Sum>::hold(&transcript),
-                        Commands::Dictionary => Library::<Dictionary>::hold(&transcript),
-                        Commands::Timer => Library::<Timer>::hold(&transcript),
-                        Commands::Search => Library::<Search>::hold(&transcript),
-                    };
-                    assert_eq!(outcome, Ok(()), "{}", path.display());
-                });
-            }
-        });
+    sandboxed!({ every_dialogue_comes_out_with(0) });
+}
+
+#[test]
+fn every_dialogue_comes_out_as_written_with_spare_processes() {
+    sandboxed!({ every_dialogue_comes_out_with(2) });
+}
+
+/// Most of a dialogue is waiting, so they are all held at once.
+fn every_dialogue_comes_out_with(spares: usize) {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let transcripts: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt")).collect();
+    assert!(transcripts.len() >= 8);
+    thread::scope(|scope| {
+        for path in &transcripts {
+            scope.spawn(move || {
+                let transcript = Transcript::parse(&fs::read_to_string(path).unwrap()).unwrap();
+                let outcome = match transcript.commands {
+                    Commands::Sum => Library::<Sum>::hold(&transcript, spares),
+                    Commands::Dictionary => Library::<Dictionary>::hold(&transcript, spares),
+                    Commands::Timer => Library::<Timer>::hold(&transcript, spares),
+                    Commands::Search => Library::<Search>::hold(&transcript, spares),
+                };
+                assert_eq!(outcome, Ok(()), "{}", path.display());
+            });
+        }
     });
 }

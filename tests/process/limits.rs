@@ -201,7 +201,8 @@ fn a_program_that_cannot_be_a_node_is_an_error_of_create() {
         ];
         std::thread::scope(|scope| {
             for (path, texts) in cases {
-                scope.spawn(move || is_refused(path, texts));
+                scope.spawn(move || is_refused(path, texts, 0));
+                scope.spawn(move || is_refused(path, texts, 2));
             }
         });
         if sandbox::is_inside() {
@@ -210,8 +211,9 @@ fn a_program_that_cannot_be_a_node_is_an_error_of_create() {
     });
 }
 
-fn is_refused(program: &Path, texts: &[&str]) {
-    let tree = tree_with(program);
+fn is_refused(program: &Path, texts: &[&str], spares: usize) {
+    let builder = NodeTree::<Dictionary>::builder().mode(Mode::Process).node_program(program);
+    let tree = builder.spare_processes(spares).start().expect("a process system starts");
     let begun = Instant::now();
     for _ in 0..if texts[0].contains("does not answer") { 1 } else { 2 } {
         let reply = say(&tree, "create 1");

@@ -99,6 +99,17 @@ fn the_log_says_which_nodes_start_and_end() {
 }
 
 #[test]
+fn a_process_that_waits_is_logged_without_an_id_until_it_is_a_node() {
+    let mut program = Program::start(command(&["-vv", "--spare", "1"]));
+    let waits = program.error_line("a spare process stands by");
+    let pid = waits.rsplit_once("pid=").expect("its pid").1.to_owned();
+    program.write("create 7\n");
+    assert_eq!(program.line(), Some(format!("Ok: {pid}")));
+    assert!(program.error_line("serving").contains("DEBUG node 7: "));
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
 fn the_command_line_wins_over_the_environment() {
     let wrong = run_with(&[], &[("NODETREE_LOG", "loud")], "");
     assert_eq!((wrong.code, wrong.stdout.as_str()), (Some(2), ""), "{wrong:?}");

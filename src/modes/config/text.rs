@@ -64,7 +64,7 @@ impl SystemConfig {
 
     /// Writes it as RON text with comments, from which [`from_ron`](Self::from_ron) makes the same.
     pub fn to_ron(&self) -> String {
-        let Self { topology, commands, mode, seed, reply_timeout, capacity } = self;
+        let Self { topology, commands, mode, seed, reply_timeout, capacity, spare_processes } = self;
         format!(
             "(
     // How nodes are joined: list, tree, bst or balanced.
@@ -79,6 +79,8 @@ impl SystemConfig {
     reply_timeout: \"{reply_timeout}\",
     // How many commands may be in flight or unread, from 1 to 16777216.
     capacity: {capacity},
+    // How many processes are kept ready to become nodes, in mode process only, at most 1024.
+    spare_processes: {spare_processes},
 )
 "
         )
@@ -185,7 +187,9 @@ mod tests {
             {
                 for mode in Mode::ALL {
                     let reply_timeout = Span(Duration::from_millis(1501));
-                    let config = SystemConfig { topology, commands, mode, seed: u64::MAX, reply_timeout, capacity: 17 };
+                    let (seed, capacity, spare_processes) = (u64::MAX, 17, 3);
+                    let config =
+                        SystemConfig { topology, commands, mode, seed, reply_timeout, capacity, spare_processes };
                     assert_eq!(SystemConfig::from_ron(&config.to_ron()), Ok(config));
                 }
             }
@@ -197,6 +201,7 @@ mod tests {
         let base = SystemConfig { mode: Mode::Process, seed: 3, ..SystemConfig::default() };
         assert_eq!(base.clone().with_ron("()"), Ok(base.clone()));
         assert_eq!(base.clone().with_ron("(mode: threads)").unwrap().mode, Mode::Threads);
-        assert!(base.with_ron("(capacity: 0)").is_err());
+        assert!(base.clone().with_ron("(capacity: 0)").is_err());
+        assert!(base.with_ron("(spare_processes: 1025)").unwrap_err().to_string().contains("at most 1024"));
     }
 }

@@ -9,6 +9,9 @@ use crate::modes::wire;
 /// name of the command set.
 pub(super) const NODE_ARGUMENT: &str = "__node";
 
+/// In place of the id, of a process that will learn from the `Hello` which node it is.
+pub(super) const SPARE: &str = "-";
+
 /// From the control node.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Hello {

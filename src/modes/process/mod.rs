@@ -16,7 +16,9 @@ mod peer;
 mod plan;
 mod processes;
 mod signals;
+mod spares;
 mod spawner;
+mod who;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -40,19 +42,22 @@ use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
 use hello::build;
 use link_faults::LinkFaults;
-pub use node::{node_id, serve_if_built_in_node, serve_if_node};
+pub use node::{serve_if_built_in_node, serve_if_node};
 use plan::Plan;
 use processes::{Processes, Timer};
+use spares::Spares;
 use spawner::{Program, Spawner};
+pub use who::{is_node, node_id};
 
 /// Starts a process system.
 pub(super) fn start(
     path: Option<PathBuf>,
     env: Vec<(OsString, OsString)>,
     command_set: &'static str,
+    spares: usize,
     parts: Parts,
 ) -> Result<RealTime, StartError> {
-    if node::is_node() {
+    if is_node() {
         let what = format!("this process is to be a node, but its main serves no command set {command_set}");
         return Err(StartError::Unsupported(what));
     }
@@ -62,7 +67,7 @@ pub(super) fn start(
     }
     raise_descriptor_limit();
     let program = Program { path: path.unwrap_or_else(|| PathBuf::from("/proc/self/exe")), command_set, env };
-    Ok(RealTime::start(parts, |parts, start| begin(program, parts, start))?)
+    Ok(RealTime::start(parts, move |parts, start| begin(program, spares, parts, start))?)
 }
 
 /// Whether SIGCHLD is ignored here. Whoever starts a program hands that down to it.
@@ -82,8 +87,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
-    let Parts { config, make_executor: _, sink, submissions, trace, awake, seed, shared: _ } = parts;
+fn begin(program: Program, spares: usize, parts: Parts, start: Instant) -> io::Result<Begun> {
+    let Parts { config, make_executor: _, sink, submissions, trace, awake, seed, shared } = parts;
     let build = build(program.command_set);
     let secret = draw_secret()?;
     let (events, mut happened) = unbounded_channel();
@@ -96,6 +101,7 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
         spawner: RefCell::new(Some(spawner)),
         control: RefCell::default(),
         nodes: RefCell::default(),
+        spares: Spares::new(spares, shared),
         lives: Cell::new(0),
         plan: Plan::new(seed, own_link_faults(seed, this)),
         own_links: RefCell::default(),
@@ -105,6 +111,7 @@ fn begin(program: Program, parts: Parts, start: Instant) -> io::Result<Begun> {
     let queue = Submissions::new(submissions, awake);
     let control = ControlActor::new(ControlNode::new(config).with_secret(secret), fabric, sink, queue).start();
     *processes.control.borrow_mut() = Some(control.clone());
+    processes.start_spares();
     let turned = Rc::clone(&processes);
     actix_rt::spawn(async move { turned.wheel.turn(|timer| turned.on_timer(timer)).await });
     let told = Rc::clone(&processes);

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,6 +21,7 @@ use super::line::{Line, Sending};
 use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
 use super::peer::{Peer, Reading, WayUp, deliver};
+use super::who;
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
 use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
@@ -66,9 +66,7 @@ pub fn serve_if_node<C: CommandSet>() {
     if arguments.next().is_none_or(|name| name != C::NAME) {
         return;
     }
-    if let Ok(name) = CString::new(format!("node {}", id.display())) {
-        let _ = rustix::thread::set_name(&name);
-    }
+    who::is_called(&id);
     let error = match serve(executor::<C>(), build(C::NAME)) {
         Ok(code) => std::process::exit(code),
         Err(error) => error,
@@ -83,20 +81,6 @@ pub fn serve_if_built_in_node() {
     serve_if_node::<Dictionary>();
     serve_if_node::<Timer>();
     serve_if_node::<Search>();
-}
-
-/// Whether this process was started to be a node.
-pub(super) fn is_node() -> bool {
-    std::env::args_os().nth(1).is_some_and(|argument| argument == NODE_ARGUMENT)
-}
-
-/// Which node this process was started to be; none in any other process. Its log can name it from the beginning.
-///
-/// ```
-/// assert_eq!(nodetree::modes::process::node_id(), None);
-/// ```
-pub fn node_id() -> Option<NodeId> {
-    if is_node() { std::env::args_os().nth(2)?.to_str()?.parse().ok() } else { None }
 }
 
 fn serve(executor: Box<dyn Executor>, build: String) -> io::Result<i32> {
@@ -145,6 +129,7 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         return Ok(NOT_A_NODE);
     }
     let key = hello.spec.key;
+    who::is_told(key.id);
     let points = fail_points(key.id)?;
     let outboxes = RefCell::new(vec![Rc::downgrade(outgoing.outbox())]);
     let control: Recipient<FromNode> = Peer::start(outgoing).recipient();

@@ -16,7 +16,8 @@ use super::line::{Line, Sending};
 use super::outbox::Outgoing;
 use super::peer::{Peer, Reading, deliver};
 use super::plan::Plan;
-use super::spawner::{Event, Family, Spawner, describe, state};
+use super::spares::{Spares, Taken};
+use super::spawner::{Event, Family, Owner, Spawner, describe, state};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side};
 use crate::actors::{Address, ControlActor, ControlInput, ControlMail, End, FromNode};
 use crate::faults::Direction;
@@ -25,11 +26,14 @@ use crate::topology::{NodeId, Slot};
 use crate::trace::{Trace, What};
 
 /// A program that was started answers within this time, or it is none of ours.
-const HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;
+pub(super) const HELLO_WITHIN: Nanos = 10_000 * MILLISECOND;
 
 pub(super) enum Timer {
     Wake,
     HelloDue(NodeKey),
+    /// It is looked whether there are as many spare processes as there are to be.
+    SparesDue,
+    SpareHelloDue(u64),
     SignalDue(NodeKey),
     /// Those who were told of a fault have had time to take it.
     TakenDue(u64),
@@ -86,6 +90,7 @@ pub(super) struct Processes {
     pub(super) spawner: RefCell<Option<Spawner>>,
     pub(super) control: RefCell<Option<Addr<ControlActor>>>,
     pub(super) nodes: RefCell<BTreeMap<NodeKey, Node>>,
+    pub(super) spares: Spares,
     /// How many nodes were started.
     pub(super) lives: Cell<u64>,
     pub(super) plan: Plan,
@@ -112,6 +117,7 @@ impl Processes {
             reader.abort();
         }
         drop(self.nodes.take());
+        self.spares.forget_all();
         drop(self.spawner.take());
     }
 
@@ -124,38 +130,51 @@ impl Processes {
 
     fn try_to_start(&self, spec: NodeSpec) -> io::Result<()> {
         let key = spec.key;
+        if let Some(Taken { pid, outgoing, incoming }) = self.take_spare(key) {
+            self.introduce(spec, outgoing, incoming, Some(pid));
+            self.look_whether_up(key);
+            return Ok(());
+        }
         let (here, there) = pair()?;
         let (outgoing, incoming) = open(here)?;
+        self.introduce(spec, outgoing, incoming, None);
+        if let Some(spawner) = &*self.spawner.borrow() {
+            spawner.order(Owner::Node(key), there);
+        }
+        Ok(())
+    }
+
+    /// Tells a process who it is and who we are. One whose pid is known was a spare one, whose program has answered.
+    fn introduce(&self, spec: NodeSpec, outgoing: Outgoing, incoming: Incoming, pid: Option<Pid>) {
+        let (key, has_answered) = (spec.key, pid.is_some());
         let (ahead, faults) = self.plan.born(key);
         let clock_began_ns = machine_clock_ns().cast_signed() - self.wheel.now().saturating_add(ahead).cast_signed();
         let (build, parent, seed) = (self.build.clone(), getpid().as_raw_pid(), self.plan.seed);
         outgoing.send(&Hello { build, parent, clock_began_ns, spec, seed });
         faults.iter().for_each(|fault| outgoing.send(fault));
-        let reader = tokio::task::spawn_local(listen(self.this.clone(), key, incoming)).abort_handle();
-        let hello_due = self.wheel.add(self.wheel.now() + HELLO_WITHIN, Timer::HelloDue(key));
+        let listening = listen(Weak::clone(&self.this), key, incoming, has_answered);
         let node = Node {
-            pid: None,
+            pid,
             life: self.lives.replace(self.lives.get() + 1) + 1,
-            hello_due,
+            hello_due: self.wheel.add(self.wheel.now() + HELLO_WITHIN, Timer::HelloDue(key)),
             stage: Stage::Starting,
-            has_answered: false,
+            has_answered,
             is_doomed: false,
             is_unheard: false,
             signals: VecDeque::new(),
             outgoing,
-            reader,
+            reader: tokio::task::spawn_local(listening).abort_handle(),
         };
         self.nodes.borrow_mut().insert(key, node);
-        if let Some(spawner) = &*self.spawner.borrow() {
-            spawner.order(key, there);
-        }
-        Ok(())
     }
 
     pub(super) fn on_event(&self, event: Event) {
         match event {
-            Event::Spawned(key, pid) => self.on_spawned(key, pid),
-            Event::SpawnFailed(key, error) => {
+            Event::Spawned(Owner::Node(key), pid) => self.on_spawned(key, pid),
+            Event::Spawned(Owner::Spare(number), pid) => self.on_spare_spawned(number, pid),
+            Event::SpareGone(number, status) => self.on_spare_gone(number, status),
+            Event::SpawnFailed(Owner::Spare(number), error) => self.on_spare_failed(number, &error),
+            Event::SpawnFailed(Owner::Node(key), error) => {
                 if self.nodes.borrow_mut().remove(&key).is_some() {
                     self.input(ControlInput::StartFailed(key, error.to_string()));
                 }
@@ -266,6 +285,8 @@ impl Processes {
                     self.fail(key, "its program does not answer: does its main call serve_if_node first?".to_owned());
                 }
             }
+            Timer::SparesDue => self.start_spares(),
+            Timer::SpareHelloDue(number) => self.spare_should_have_answered(number),
             Timer::SignalDue(key) => self.look_after_signal(key),
             Timer::TakenDue(ticket) => self.fault_should_be_taken(ticket),
         }
@@ -317,12 +338,14 @@ impl Processes {
     }
 }
 
-/// Hears what a node says on its control link.
-async fn listen(processes: Weak<Processes>, key: NodeKey, mut incoming: Incoming) {
-    if let Some(hello) = incoming.next::<HelloBack>().await {
+/// Hears what a node says on its control link; `is_known` when its program has answered already.
+async fn listen(processes: Weak<Processes>, key: NodeKey, mut incoming: Incoming, mut is_known: bool) {
+    if !is_known && let Some(hello) = incoming.next::<HelloBack>().await {
         let Some(known) = processes.upgrade() else { return };
         known.on_hello(key, hello);
-        drop(known);
+        is_known = true;
+    }
+    if is_known {
         hear(&processes, key, &mut incoming).await;
     }
     // Without its control link it is of no use, if it has not ended by itself.

@@ -10,7 +10,7 @@
 //! The reaper looks at what has happened without taking it, and takes it under the lock of [`Family`]: whoever holds
 //! the lock may send a signal to a pid that is in it, for that pid cannot be given to another process meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -27,23 +27,33 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, waitid, waitpgid};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::hello::NODE_ARGUMENT;
+use super::hello::{NODE_ARGUMENT, SPARE};
 use crate::actors::message::NodeKey;
 use crate::planted::{Bug, is_planted};
+
+/// Whose a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Node(NodeKey),
+    /// Nobody's yet: it waits to become a node.
+    Spare(u64),
+}
 
 /// What happens to processes.
 #[derive(Debug)]
 pub(super) enum Event {
-    Spawned(NodeKey, Pid),
-    SpawnFailed(NodeKey, io::Error),
+    Spawned(Owner, Pid),
+    SpawnFailed(Owner, io::Error),
     /// It has ended and was reaped.
     Ended(NodeKey, WaitStatus),
     Stopped(NodeKey),
     Continued(NodeKey),
+    /// It has ended, or was stopped, so that it is of no use: then it is ended.
+    SpareGone(u64, WaitStatus),
 }
 
 struct Order {
-    key: NodeKey,
+    owner: Owner,
     control_link: OwnedFd,
 }
 
@@ -64,7 +74,8 @@ pub(super) struct Family {
 
 #[derive(Default)]
 struct Members {
-    keys: HashMap<Pid, NodeKey>,
+    /// None for a spare process that was stopped and is being ended.
+    owners: HashMap<Pid, Option<Owner>>,
     /// What happened to the one that is being started, before we were told its pid.
     early: Vec<(Pid, WaitStatus)>,
 }
@@ -76,7 +87,21 @@ impl Family {
 
     /// Sends a signal to a process that has not been reaped; false when it has.
     pub(super) fn signal(&self, pid: Pid, signal: Signal) -> bool {
-        self.lock().keys.contains_key(&pid) && kill_process(pid, signal).is_ok()
+        self.lock().owners.contains_key(&pid) && kill_process(pid, signal).is_ok()
+    }
+
+    /// A spare process becomes this node; false when it has ended or is stopped, as far as the kernel knows.
+    pub(super) fn hand_over(&self, pid: Pid, number: u64, key: NodeKey) -> bool {
+        let mut members = self.lock();
+        let owner = members.owners.get_mut(&pid).filter(|owner| **owner == Some(Owner::Spare(number)));
+        let Some(owner) = owner else { return false };
+        // What the reaper has not taken yet.
+        let news = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if !matches!(waitid(WaitId::Pid(pid), news), Ok(None)) {
+            return false;
+        }
+        *owner = Some(Owner::Node(key));
+        true
     }
 }
 
@@ -105,10 +130,10 @@ impl Spawner {
         Arc::clone(&self.family)
     }
 
-    /// Starts a node; answered by an event.
-    pub(super) fn order(&self, key: NodeKey, control_link: OwnedFd) {
+    /// Starts a process; answered by an event. Spare ones are started when no node is to be.
+    pub(super) fn order(&self, owner: Owner, control_link: OwnedFd) {
         if let Some(orders) = &self.orders {
-            let _ = orders.send(Order { key, control_link });
+            let _ = orders.send(Order { owner, control_link });
         }
     }
 }
@@ -133,12 +158,13 @@ struct Nursery {
 
 impl Nursery {
     fn run(mut self, queue: &Receiver<Order>, ending: &AtomicBool) {
-        while let Ok(Order { key, control_link }) = queue.recv() {
+        let mut later = VecDeque::new();
+        while let Some(Order { owner, control_link }) = next(queue, &mut later) {
             if ending.load(Ordering::Acquire) {
                 continue;
             }
-            if let Err(error) = self.start(key, control_link) {
-                let _ = self.events.send(Event::SpawnFailed(key, error));
+            if let Err(error) = self.start(owner, control_link) {
+                let _ = self.events.send(Event::SpawnFailed(owner, error));
             }
         }
         self.end_all();
@@ -147,28 +173,28 @@ impl Nursery {
     /// Ends all processes, and waits until the reaper has them.
     fn end_all(&self) {
         let mut members = self.family.lock();
-        for &pid in members.keys.keys() {
+        for &pid in members.owners.keys() {
             let _ = kill_process(pid, Signal::KILL);
         }
-        while !members.keys.is_empty() {
+        while !members.owners.is_empty() {
             members = self.family.fewer.wait(members).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn start(&mut self, key: NodeKey, control_link: OwnedFd) -> io::Result<()> {
+    fn start(&mut self, owner: Owner, control_link: OwnedFd) -> io::Result<()> {
         let started = match self.group {
             // The group ends with its last process; then there is a new one.
-            Some(group) => match self.spawn(key, control_link.try_clone()?, group.as_raw_pid()) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.spawn(key, control_link, 0),
+            Some(group) => match self.spawn(owner, control_link.try_clone()?, group.as_raw_pid()) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.spawn(owner, control_link, 0),
                 started => started.inspect(|_| drop(control_link)),
             },
-            None => self.spawn(key, control_link, 0),
+            None => self.spawn(owner, control_link, 0),
         };
         let mut members = self.family.lock();
         let early = std::mem::take(&mut members.early);
         let (pid, group) = started?;
-        members.keys.insert(pid, key);
-        let _ = self.events.send(Event::Spawned(key, pid));
+        members.owners.insert(pid, Some(owner));
+        let _ = self.events.send(Event::Spawned(owner, pid));
         for (pid, status) in early {
             report(&mut members, &self.family, &self.events, pid, status);
         }
@@ -187,10 +213,14 @@ impl Nursery {
     }
 
     /// Gives back the pid and the process group.
-    fn spawn(&self, key: NodeKey, control_link: OwnedFd, group: i32) -> io::Result<(Pid, Pid)> {
+    fn spawn(&self, owner: Owner, control_link: OwnedFd, group: i32) -> io::Result<(Pid, Pid)> {
         // The `Command` must not outlive this: it holds the node's end of the link.
         let mut command = Command::new(&self.program.path);
-        command.args([OsString::from(NODE_ARGUMENT), key.id.to_string().into(), self.program.command_set.into()]);
+        let who = match owner {
+            Owner::Node(key) => key.id.to_string(),
+            Owner::Spare(_) => SPARE.to_owned(),
+        };
+        command.args([NODE_ARGUMENT, &who, self.program.command_set]);
         command.stdin(Stdio::from(control_link)).stdout(File::options().write(true).open("/dev/null")?);
         command.envs(self.program.env.iter().map(|(name, value)| (name, value)));
         let child = command.process_group(group).spawn()?;
@@ -202,6 +232,21 @@ impl Nursery {
         let (family, events) = (Arc::clone(&self.family), self.events.clone());
         let thread = std::thread::Builder::new().name("nodetree reaper".to_owned());
         thread.spawn(move || reap(group, &family, &events)).map(drop)
+    }
+}
+
+/// What is to be started next: a node before a spare process, for somebody waits for it.
+fn next(queue: &Receiver<Order>, later: &mut VecDeque<Order>) -> Option<Order> {
+    loop {
+        let order = match queue.try_recv() {
+            Ok(order) => order,
+            Err(_) if later.is_empty() => queue.recv().ok()?,
+            Err(_) => return later.pop_front(),
+        };
+        match order.owner {
+            Owner::Node(_) => return Some(order),
+            Owner::Spare(_) => later.push_back(order),
+        }
     }
 }
 
@@ -220,7 +265,7 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
         let mut members = family.lock();
         let now = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         while let Ok(Some((pid, status))) = waitpgid(group, now) {
-            if members.keys.contains_key(&pid) {
+            if members.owners.contains_key(&pid) {
                 report(&mut members, family, events, pid, status);
             } else {
                 members.early.push((pid, status));
@@ -231,27 +276,40 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
 
 /// What the planted bug does with the only process of a group.
 fn leave_a_zombie(group: Pid, family: &Family) {
-    family.lock().keys.remove(&group);
+    family.lock().owners.remove(&group);
     family.fewer.notify_all();
 }
 
 fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {
-    let Some(&key) = members.keys.get(&pid) else { return };
-    let event = if status.stopped() {
-        Event::Stopped(key)
-    } else if status.continued() {
-        Event::Continued(key)
-    } else {
-        members.keys.remove(&pid);
-        family.fewer.notify_all();
-        Event::Ended(key, status)
+    let Some(owner) = members.owners.get_mut(&pid) else { return };
+    let goes_on = status.stopped() || status.continued();
+    let event = match *owner {
+        Some(Owner::Node(key)) if status.stopped() => Some(Event::Stopped(key)),
+        Some(Owner::Node(key)) if status.continued() => Some(Event::Continued(key)),
+        Some(Owner::Node(key)) => Some(Event::Ended(key, status)),
+        Some(Owner::Spare(_)) if status.continued() => None,
+        Some(Owner::Spare(number)) => {
+            if status.stopped() {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            *owner = None;
+            Some(Event::SpareGone(number, status))
+        }
+        None => None,
     };
-    let _ = events.send(event);
+    if !goes_on {
+        members.owners.remove(&pid);
+        family.fewer.notify_all();
+    }
+    if let Some(event) = event {
+        let _ = events.send(event);
+    }
 }
 
 /// How a process has ended.
 pub(super) fn describe(status: WaitStatus) -> String {
     match (status.exit_status(), status.terminating_signal()) {
+        _ if status.stopped() => "was stopped".to_owned(),
         (Some(code), _) => format!("ended with exit code {code}"),
         (_, Some(signal)) => format!("was ended by signal {signal}"),
         _ => "ended".to_owned(),

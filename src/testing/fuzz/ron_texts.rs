@@ -5,7 +5,7 @@ use arbitrary::{Result, Unstructured};
 use crate::command_sets::CommandSetKind;
 use crate::error::ConfigError;
 use crate::faults::{Fault, FaultPlan, WrongFault};
-use crate::modes::{MAX_CAPACITY, Mode, Span, SystemConfig};
+use crate::modes::{MAX_CAPACITY, MAX_SPARE_PROCESSES, Mode, Span, SystemConfig};
 use crate::scenario::Scenario;
 use crate::topology::TopologyKind;
 
@@ -108,6 +108,11 @@ fn check_any_system(input: &mut Unstructured) -> Result<()> {
         seed: input.arbitrary()?,
         reply_timeout: Span(Duration::from_millis(reply_timeout)),
         capacity,
+        spare_processes: if input.ratio(3, 4)? {
+            input.int_in_range(0..=MAX_SPARE_PROCESSES)?
+        } else {
+            input.arbitrary()?
+        },
     };
     match config.check() {
         Ok(()) => check_written(&config),
