@@ -17,6 +17,7 @@ mod plan;
 mod processes;
 mod signals;
 mod spawner;
+mod unwritten;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
