@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -157,6 +158,12 @@ impl Incoming {
     }
 }
 
+/// Where much is read, much is freed soon after. glibc gives it back to the kernel, to get it again page by page, unless it
+/// has seen that a larger block was freed: it keeps twice as much.
+fn keep_what_is_freed() {
+    drop(black_box(Vec::<u8>::with_capacity(2 * READ_BYTES)));
+}
+
 /// What was read and not taken.
 #[derive(Default)]
 struct Read {
@@ -200,6 +207,9 @@ impl Read {
         let whole = self.buffer.len();
         if self.length == whole && whole < READ_BYTES {
             self.buffer.resize(2 * whole, 0);
+            if 2 * whole >= READ_BYTES {
+                keep_what_is_freed();
+            }
         }
     }
 
