@@ -287,6 +287,43 @@ fn a_stream_to_a_stopped_node_is_given_up_and_the_next_command_works() {
     }
 }
 
+/// The control node is not woken for every piece. Yet they get on where the queue is short, and two streams fill it together.
+#[test]
+fn streams_of_small_pieces_go_through_a_short_queue() {
+    use nodetree::command_sets::{StreamItem, Sum, sum::Count};
+    let tree = NodeTree::<Sum>::builder().mode(Mode::Threads).capacity(4).start().expect("a system");
+    let mut execs = [1, 2].map(|id| {
+        tree.line(&format!("create {id}")).expect("a reply");
+        tree.begin_exec(id).expect("begun")
+    });
+    for exec in &mut execs {
+        exec.send(StreamItem::Head(Count { count: 100 })).expect("sent");
+    }
+    for number in 0..100 {
+        for exec in &mut execs {
+            exec.send(StreamItem::Part([number].into_iter().collect())).expect("sent");
+        }
+    }
+    let replies = execs.map(|exec| tree.wait(exec.finish(Ok(())).expect("finished")).expect("a reply").to_string());
+    assert_eq!(replies, ["Ok:1: 4950", "Ok:2: 4950"]);
+}
+
+#[test]
+fn what_was_flushed_is_taken_though_nothing_follows() {
+    use nodetree::command_sets::{StreamItem, Sum, sum::Count};
+    let tree: NodeTree<Sum> = tree(Mode::Threads);
+    let replies = tree.replies().expect("replies");
+    tree.line("create 1").expect("a reply");
+    let mut exec = tree.begin_exec(1).expect("begun");
+    exec.send(StreamItem::Head(Count { count: 1 })).expect("sent");
+    // When this is answered, the control node sleeps.
+    tree.line("ping 1").expect("a reply");
+    exec.send(StreamItem::Part([1, 2].into_iter().collect())).expect("sent");
+    exec.flush();
+    let reply = replies.recv_timeout(Duration::from_secs(60)).expect("it is refused before its end").answer.to_string();
+    assert!(reply.starts_with("Error:1: "), "{reply}");
+}
+
 #[test]
 fn a_silent_node_does_not_use_up_the_room_of_the_others() {
     let builder = NodeTree::<Dictionary>::builder().mode(Mode::Threads).capacity(100);

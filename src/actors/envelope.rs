@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::message::{LinkId, Nanos, NodeKey, ReplyPiece, RequestPiece, Side};
@@ -87,6 +88,20 @@ pub enum Envelope {
 }
 
 impl Envelope {
+    /// The bytes that it carries from or to a command set, if any.
+    ///
+    /// ```
+    /// use nodetree::actors::message::Envelope;
+    /// assert_eq!(Envelope::Greeting.payload(), None);
+    /// ```
+    pub fn payload(&self) -> Option<&Bytes> {
+        match self {
+            Self::Request { packet, .. } => packet.segment.as_ref().map(|(_, piece)| &piece.bytes),
+            Self::Reply { packet, .. } => packet.segment.as_ref().map(|(_, piece)| &piece.bytes),
+            _ => None,
+        }
+    }
+
     /// What kind it is: the name of its variant.
     ///
     /// ```

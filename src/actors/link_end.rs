@@ -1,5 +1,6 @@
 //! One end of a link that may lose what it carries.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::message::{Envelope, MILLISECOND, Nanos};
@@ -23,6 +24,22 @@ pub enum LinkFrame {
     Envelope(Envelope),
     /// A packet of the link's own session.
     Packet(Packet<Envelope>),
+}
+
+impl LinkFrame {
+    /// The bytes that it carries from or to a command set, if any.
+    ///
+    /// ```
+    /// use nodetree::actors::LinkFrame;
+    /// use nodetree::actors::message::Envelope;
+    /// assert_eq!(LinkFrame::Envelope(Envelope::Greeting).payload(), None);
+    /// ```
+    pub fn payload(&self) -> Option<&Bytes> {
+        match self {
+            Self::Envelope(envelope) => envelope.payload(),
+            Self::Packet(packet) => packet.segment.as_ref().and_then(|(_, envelope)| envelope.payload()),
+        }
+    }
 }
 
 /// One end of a link: it hands envelopes on as they are, until it is told that the link may lose them.

@@ -1,5 +1,6 @@
 //! Reads standard input on a thread of its own, one piece each time it is asked.
 
+use std::hint::black_box;
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::thread;
@@ -11,11 +12,20 @@ use super::output::Source;
 /// How much is read at once, and what a pipe is asked to hold: then its writer and we wait for each other less often.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// glibc gives freed memory back to the kernel when it is more than twice the largest block that was ever freed.
+const LARGEST_FREED_BYTES: usize = 512 * 1024;
+
 /// A piece of the input; empty at its end.
 #[derive(Default)]
 pub struct Chunk {
     buffer: Vec<u8>,
     length: usize,
+}
+
+/// The pieces of a long request are made and freed all the time: to get their pages from the kernel each time anew takes
+/// longer than all that is done with them.
+fn keep_what_is_freed() {
+    drop(black_box(Vec::<u8>::with_capacity(LARGEST_FREED_BYTES)));
 }
 
 impl From<Vec<u8>> for Chunk {
@@ -58,6 +68,7 @@ impl Input {
     pub fn start() -> io::Result<Self> {
         let mut source = Source::stdin()?;
         source.widen(CHUNK_BYTES);
+        keep_what_is_freed();
         let (wanted, wants) = bounded::<Chunk>(1);
         let (filled, chunks) = bounded(1);
         let read_on = move || {

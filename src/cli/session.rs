@@ -116,6 +116,10 @@ impl<'t, C: CommandSet> Session<'t, C> {
                 return Ok(ControlFlow::Break(()));
             }
         }
+        if let Some(stream) = &mut self.stream {
+            // The next piece of the input may come much later.
+            stream.flush();
+        }
         GO_ON
     }
 

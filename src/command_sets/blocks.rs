@@ -11,7 +11,8 @@ pub(super) struct Blocks<T> {
 }
 
 impl<T: Copy> Blocks<T> {
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.length
     }
 
@@ -19,11 +20,6 @@ impl<T: Copy> Blocks<T> {
     #[inline]
     pub(super) fn at(&self, index: usize) -> T {
         self.blocks[index / BLOCK][index % BLOCK]
-    }
-
-    /// The elements from `index` to the end of its block; empty only at the end of the array.
-    pub(super) fn run(&self, index: usize) -> &[T] {
-        self.blocks.get(index / BLOCK).and_then(|block| block.get(index % BLOCK..)).unwrap_or_default()
     }
 
     pub(super) fn extend(&mut self, mut elements: &[T]) {
@@ -76,7 +72,6 @@ mod tests {
             assert!((0..all.len()).step_by(997).all(|index| blocks.at(index) == all[index]));
             assert_eq!(blocks.blocks.concat(), all);
             assert!(blocks.blocks.iter().map(Vec::capacity).sum::<usize>() <= all.len() + BLOCK);
-            assert!(blocks.run(all.len()).is_empty() && blocks.run(BLOCK).len() == BLOCK);
             while blocks.free_block() {}
             assert_eq!(blocks.len(), 0);
         }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Serialize, de::DeserializeOwned};
 
 mod blocks;
+mod chars;
 mod derive;
 mod digits;
 mod executor;

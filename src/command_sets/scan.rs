@@ -8,6 +8,7 @@ use std::mem;
 use memchr::memmem::Finder;
 
 use super::blocks::Blocks;
+use super::chars::Chars;
 use super::search::{Line, MAX_CHARS, PART_POSITIONS, Piece, Positions, STEPS_PER_TURN, check_chars, check_not_empty};
 use super::{Progress, RequestError};
 
@@ -20,14 +21,14 @@ const STEPS_OF_A_LEAP: usize = 8;
 /// Behind a match there may soon be the next one, for which `memmem` is too much: so many characters are compared first.
 const NEAR_CHARS: usize = 64;
 
-/// How many blocks of 64 Ki elements one call frees at most.
-const BLOCKS_PER_TURN: usize = 8;
+/// How many blocks of up to 2 MiB one call frees at most.
+const BLOCKS_PER_TURN: usize = 4;
 
 /// A request under way: the automaton of Knuth, Morris and Pratt, advanced some steps at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Job {
-    text: Blocks<u8>,
-    pattern: Blocks<u8>,
+    text: Chars,
+    pattern: Chars,
     /// For each length of a matched beginning, less one: the longest shorter beginning that ends it.
     borders: Blocks<u32>,
     phase: Phase,

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::actors::message::{COUNTED_BYTES, Nanos, RequestKind, RequestPiece};
 use crate::actors::{Order, Outcome, Submission};
@@ -424,10 +424,10 @@ impl<C: CommandSet> NodeTree<C> {
         self.clear_queue()?;
         let sent = self.submissions.send(Submission::Order(op, numbered(order, op)));
         sent.map_err(|_| SubmitError::Ended)?;
-        self.engine.submitted();
         for piece in rest {
-            self.send_piece(op, piece)?;
+            self.queue_piece(op, piece)?;
         }
+        self.engine.submitted();
         drop(in_order);
         Ok(Ticket(op))
     }
@@ -459,6 +459,8 @@ impl<C: CommandSet> NodeTree<C> {
             return Ok(());
         }
         if !self.shared.has_room(bytes) {
+            // What it is to take it may not have been told of.
+            self.engine.submitted();
             if self.is_virtual() {
                 self.engine.run(Goal::Room(bytes))?;
             }
@@ -473,12 +475,24 @@ impl<C: CommandSet> NodeTree<C> {
         if self.is_virtual() && self.submissions.is_full() { self.engine.run(Goal::Room(0)) } else { Ok(()) }
     }
 
-    /// Sends a further piece of a request, and waits for room.
-    fn send_piece(&self, op: u64, piece: RequestPiece) -> Result<(), SubmitError> {
+    /// Queues a further piece of a request, and waits for room. The control node is not woken for it, unless there is none.
+    fn queue_piece(&self, op: u64, piece: RequestPiece) -> Result<(), SubmitError> {
         self.count(piece.bytes.len())?;
         self.clear_queue()?;
-        let piece = RequestPiece { exec: op, ..piece };
-        self.submissions.send(Submission::Piece(op, piece)).map_err(|_| SubmitError::Ended)?;
+        let piece = Submission::Piece(op, RequestPiece { exec: op, ..piece });
+        match self.submissions.try_send(piece) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(piece)) => {
+                self.engine.submitted();
+                self.submissions.send(piece).map_err(|_| SubmitError::Ended)
+            }
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Ended),
+        }
+    }
+
+    /// Sends a further piece of a request, and waits for room.
+    fn send_piece(&self, op: u64, piece: RequestPiece) -> Result<(), SubmitError> {
+        self.queue_piece(op, piece)?;
         self.engine.submitted();
         Ok(())
     }

@@ -9,6 +9,13 @@ use crate::commands::Ticket;
 use crate::error::SubmitError;
 use crate::topology::NodeId;
 
+/// So much may be queued before the control node is woken for it: with each piece for itself, two threads and the node
+/// would take turns for every one of them.
+const BYTES_PER_WAKE: usize = 256 * 1024;
+
+/// What a piece counts at least, so that many small ones do not wait.
+const LEAST_BYTES: usize = 16 * 1024;
+
 /// An exec whose request is being handed in. It is submitted with its first piece; whoever drops it before
 /// [`finish`](Self::finish) makes it a wrong request.
 ///
@@ -30,14 +37,17 @@ pub struct ExecStream<'a, C: CommandSet> {
     id: NodeId,
     ticket: Option<Ticket>,
     ended: bool,
+    /// How much was queued since the control node was woken.
+    waiting: usize,
 }
 
 impl<'a, C: CommandSet> ExecStream<'a, C> {
     pub(super) fn new(tree: &'a NodeTree<C>, id: NodeId) -> Self {
-        Self { tree, id, ticket: None, ended: false }
+        Self { tree, id, ticket: None, ended: false, waiting: 0 }
     }
 
-    /// Hands in the next piece; waits while there is no room for it.
+    /// Hands in the next piece; waits while there is no room for it. The first goes at once, those that follow when
+    /// 256 KiB have come together, at the end, or with [`flush`](Self::flush).
     ///
     /// # Errors
     /// When the piece is too long, or the system has ended.
@@ -47,6 +57,28 @@ impl<'a, C: CommandSet> ExecStream<'a, C> {
             StreamItem::Part(part) => (RequestKind::Part, encoded(part)?),
         };
         self.push(kind, message, false)
+    }
+
+    /// Lets go on what was handed in: for whoever does not know when the next piece comes.
+    ///
+    /// ```
+    /// use nodetree::command_sets::{StreamItem, Sum, sum};
+    /// use nodetree::{Mode, NodeTree};
+    /// let tree = NodeTree::<Sum>::builder().mode(Mode::Threads).start()?;
+    /// tree.line("create 3")?;
+    /// let mut exec = tree.begin_exec(3)?;
+    /// exec.send(StreamItem::Head(sum::Count { count: 2 }))?;
+    /// exec.send(StreamItem::Part(sum::Numbers::new(&[1])))?;
+    /// exec.flush();
+    /// // … and much later:
+    /// exec.send(StreamItem::Part(sum::Numbers::new(&[2])))?;
+    /// assert_eq!(tree.wait(exec.finish(Ok(()))?)?.to_string(), "Ok:3: 3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flush(&mut self) {
+        if std::mem::take(&mut self.waiting) > 0 {
+            self.tree.engine.submitted();
+        }
     }
 
     /// The request is complete, or was found to be wrong.
@@ -61,10 +93,12 @@ impl<'a, C: CommandSet> ExecStream<'a, C> {
 
     fn end(&mut self, end: Result<(), RequestError>) -> Result<(), SubmitError> {
         self.ended = true;
-        match end {
+        let ended = match end {
             Ok(()) => self.push(RequestKind::Finish, Vec::new(), true),
             Err(RequestError(text)) => self.push(RequestKind::Invalid, text.into_bytes(), true),
-        }
+        };
+        self.flush();
+        ended
     }
 
     fn push(&mut self, kind: RequestKind, message: Vec<u8>, last: bool) -> Result<(), SubmitError> {
@@ -79,7 +113,13 @@ impl<'a, C: CommandSet> ExecStream<'a, C> {
     fn push_piece(&mut self, piece: RequestPiece) -> Result<(), SubmitError> {
         if let Some(Ticket(op)) = self.ticket {
             self.tree.tell_piece(op, &piece);
-            return self.tree.send_piece(op, piece);
+            let bytes = piece.bytes.len();
+            self.tree.queue_piece(op, piece)?;
+            self.waiting += bytes.max(LEAST_BYTES);
+            if self.waiting >= BYTES_PER_WAKE {
+                self.flush();
+            }
+            return Ok(());
         }
         let complete = piece.last && !piece.more;
         let order = Order::Exec { id: self.id, first: piece, complete };

@@ -97,7 +97,7 @@ pub fn first_frame(stream: &[u8]) -> Result<Option<Cut<'_>>, WireError> {
 /// ```
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
     let mut frame = Vec::new();
-    append_frame(message, &mut frame)?;
+    append_frame(message, &[], &mut frame)?;
     Ok(frame)
 }
 
@@ -116,49 +116,89 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
 /// # Ok::<(), nodetree::modes::wire::WireError>(())
 /// ```
 pub fn append<T: Serialize>(message: &T, stream: &mut Vec<u8>) -> Result<(), WireError> {
+    append_without(message, &[], stream).map(drop)
+}
+
+/// As [`append`], but leaves out a payload, which must be a byte string of the message itself: those very bytes. Says at
+/// which place of the stream it is missing; nothing where the message has no such payload, or it is empty.
+///
+/// # Errors
+/// As there.
+///
+/// ```
+/// use nodetree::modes::wire::{append, append_without};
+/// let message = (1u8, bytes::Bytes::from_static(b"payload"), 2u8);
+/// let (mut whole, mut stream) = (Vec::new(), Vec::new());
+/// append(&message, &mut whole)?;
+/// let place = append_without(&message, &message.1, &mut stream)?.expect("it is there");
+/// assert_eq!(stream.len() + 7, whole.len());
+/// stream.splice(place..place, *b"payload");
+/// assert_eq!(stream, whole);
+/// # Ok::<(), nodetree::modes::wire::WireError>(())
+/// ```
+pub fn append_without<T: Serialize>(
+    message: &T,
+    payload: &[u8],
+    stream: &mut Vec<u8>,
+) -> Result<Option<usize>, WireError> {
     let at = stream.len();
-    let appended = append_behind(message, at, stream);
+    let appended = append_behind(message, payload, at, stream);
     if appended.is_err() {
         stream.truncate(at);
     }
     appended
 }
 
-fn append_behind<T: Serialize>(message: &T, at: usize, stream: &mut Vec<u8>) -> Result<(), WireError> {
+fn append_behind<T: Serialize>(
+    message: &T,
+    payload: &[u8],
+    at: usize,
+    stream: &mut Vec<u8>,
+) -> Result<Option<usize>, WireError> {
     stream.extend_from_slice(&[0; LENGTH_BYTES]);
-    append_frame(message, stream)?;
-    let bytes = stream.len() - at - LENGTH_BYTES;
+    let place = append_frame(message, payload, stream)?;
+    let bytes = stream.len() - at - LENGTH_BYTES + place.map_or(0, |_| payload.len());
     let length = u32::try_from(bytes).map_err(|_| WireError::TooLong { bytes })?;
     stream[at..at + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-    Ok(())
+    Ok(place)
 }
 
-fn append_frame<T: Serialize>(message: &T, stream: &mut Vec<u8>) -> Result<(), WireError> {
+fn append_frame<T: Serialize>(message: &T, payload: &[u8], stream: &mut Vec<u8>) -> Result<Option<usize>, WireError> {
     let at = stream.len();
     stream.push(VERSION);
-    serialize_with_flavor(message, End(stream)).map_err(|error| WireError::Malformed(error.to_string()))?;
-    let bytes = stream.len() - at;
-    if bytes > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes }) } else { Ok(()) }
+    let place = serialize_with_flavor(message, End { stream, payload, place: None })
+        .map_err(|error| WireError::Malformed(error.to_string()))?;
+    let bytes = stream.len() - at + place.map_or(0, |_| payload.len());
+    if bytes > MAX_FRAME_BYTES { Err(WireError::TooLong { bytes }) } else { Ok(place) }
 }
 
 /// The end of a stream, as postcard wants it.
-struct End<'a>(&'a mut Vec<u8>);
+struct End<'a> {
+    stream: &'a mut Vec<u8>,
+    /// What is left out, and where it was.
+    payload: &'a [u8],
+    place: Option<usize>,
+}
 
 impl Flavor for End<'_> {
-    type Output = ();
+    type Output = Option<usize>;
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
+        self.stream.push(byte);
         Ok(())
     }
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if !bytes.is_empty() && std::ptr::eq(bytes, self.payload) && self.place.is_none() {
+            self.place = Some(self.stream.len());
+        } else {
+            self.stream.extend_from_slice(bytes);
+        }
         Ok(())
     }
 
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
+    fn finalize(self) -> postcard::Result<Option<usize>> {
+        Ok(self.place)
     }
 }
 

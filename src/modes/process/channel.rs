@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use bytes::{Buf, BytesMut};
 use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SocketFlags, SocketType, recvmsg,
@@ -24,7 +24,7 @@ use crate::planted::{Bug, is_planted};
 const FIRST_READ_BYTES: usize = 4 * 1024;
 
 /// So much is read at once at the most.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// How many descriptors one read takes; one write sends one.
 const DESCRIPTORS_IN_A_READ: usize = 4;
@@ -36,8 +36,9 @@ const DESCRIPTORS_WAITING: usize = 8;
 const FRAMES_IN_A_ROW: u32 = 512;
 
 thread_local! {
-    /// One for all sockets, so that a thousand quiet ones cost nothing.
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; FIRST_READ_BYTES]);
+    /// One for all sockets, so that a thousand quiet ones cost nothing. Whoever has read into it has it until he has taken
+    /// the frames out; meanwhile there is none here.
+    static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Two ends of a link; both are closed when a program is started, and neither blocks.
@@ -57,14 +58,14 @@ pub(super) fn open(end: OwnedFd) -> io::Result<(Outgoing, Incoming)> {
     let socket = Rc::new(Receiver::from_owned_fd_unchecked(end)?);
     let outbox = Rc::new(Outbox::new(Rc::clone(&socket)));
     actix_rt::spawn(write(Rc::clone(&outbox)));
-    let (bytes, descriptors) = (BytesMut::new(), VecDeque::new());
-    Ok((Outgoing(outbox), Incoming { socket, bytes, descriptors, in_a_row: 0 }))
+    let (read, descriptors) = (Read::default(), VecDeque::new());
+    Ok((Outgoing(outbox), Incoming { socket, read, descriptors, in_a_row: 0 }))
 }
 
 /// The half that reads.
 pub(super) struct Incoming {
     socket: Socket,
-    bytes: BytesMut,
+    read: Read,
     /// Those that came, in order; nothing in place of one that this process had no room for.
     descriptors: VecDeque<Option<OwnedFd>>,
     in_a_row: u32,
@@ -99,9 +100,9 @@ impl Incoming {
 
     /// Decodes the first frame of what was read, if it is whole.
     fn take_frame<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
-        let Some((frame, behind)) = first_frame(&self.bytes)? else { return Ok(None) };
+        let Some((frame, behind)) = first_frame(self.read.left())? else { return Ok(None) };
         let (message, left) = (decode(frame)?, behind.len());
-        self.bytes.advance(self.bytes.len() - left);
+        self.read.take_all_but(left);
         Ok(Some(message))
     }
 
@@ -114,9 +115,6 @@ impl Incoming {
     /// Reads what is there. An error is an end, too: a socket that is closed before all of it was read makes one.
     async fn read_some(&mut self) -> bool {
         loop {
-            if self.socket.readable().await.is_err() {
-                return false;
-            }
             let (socket, mut read) = (Rc::clone(&self.socket), None);
             let tried = socket.try_io(|| {
                 let (length, is_all) = self.read_at_once()?;
@@ -129,35 +127,109 @@ impl Incoming {
                 (None, Err(error)) if error.kind() == ErrorKind::WouldBlock => {}
                 (None, _) => return false,
             }
+            self.read.put_aside();
+            if socket.readable().await.is_err() {
+                return false;
+            }
         }
     }
 
     /// Reads once; also says whether that was all. A read ends early behind descriptors, and when there is no more.
     fn read_at_once(&mut self) -> io::Result<(usize, bool)> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
-            let mut control = RecvAncillaryBuffer::new(&mut space);
-            let mut into = [IoSliceMut::new(buffer)];
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            let came = retry_on_intr(|| recvmsg(&*self.socket, &mut into, &mut control, flags))?;
-            let read = came.bytes;
-            let known = self.descriptors.len();
-            for message in control.drain() {
-                if let RecvAncillaryMessage::ScmRights(came) = message {
-                    self.descriptors.extend(came.map(Some));
-                }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_IN_A_READ))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let room = self.read.room();
+        let wanted = room.len();
+        let mut into = [IoSliceMut::new(room)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let came = retry_on_intr(|| recvmsg(&*self.socket, &mut into, &mut control, flags))?;
+        let (read, known) = (came.bytes, self.descriptors.len());
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(came) = message {
+                self.descriptors.extend(came.map(Some));
             }
-            // A read ends behind the bytes that a descriptor came with, so there is at most one in it.
-            if came.flags.contains(ReturnFlags::CTRUNC) {
-                self.descriptors.push_back(None);
+        }
+        // A read ends behind the bytes that a descriptor came with, so there is at most one in it.
+        if came.flags.contains(ReturnFlags::CTRUNC) {
+            self.descriptors.push_back(None);
+        }
+        self.read.came(read);
+        Ok((read, 0 < read && read < wanted && known == self.descriptors.len()))
+    }
+}
+
+/// Where much is read, much is freed soon after. glibc gives it back to the kernel, to get it again page by page, unless it
+/// has seen that a larger block was freed: it keeps twice as much.
+fn keep_what_is_freed() {
+    drop(black_box(Vec::<u8>::with_capacity(2 * READ_BYTES)));
+}
+
+/// What was read and not taken.
+#[derive(Default)]
+struct Read {
+    /// The one for all sockets, or one that holds just what is left.
+    buffer: Vec<u8>,
+    taken: usize,
+    length: usize,
+}
+
+impl Read {
+    fn left(&self) -> &[u8] {
+        &self.buffer[self.taken..self.length]
+    }
+
+    /// The frames before these last bytes were taken.
+    fn take_all_but(&mut self, left: usize) {
+        self.taken = self.length - left;
+    }
+
+    /// Where the next bytes are to be read to.
+    fn room(&mut self) -> &mut [u8] {
+        let left = self.taken..self.length;
+        if self.is_put_aside() {
+            let mut buffer = READ_BUFFER.take();
+            let least = (left.len() + FIRST_READ_BYTES).next_power_of_two();
+            if buffer.len() < least {
+                buffer.resize(least, 0);
             }
-            self.bytes.extend_from_slice(&buffer[..read]);
-            let is_full = read == buffer.len();
-            if is_full && read < READ_BYTES {
-                buffer.resize(2 * read, 0);
+            buffer[..left.len()].copy_from_slice(&self.buffer[left]);
+            self.buffer = buffer;
+        } else {
+            self.buffer.copy_within(left, 0);
+        }
+        (self.taken, self.length) = (0, self.length - self.taken);
+        &mut self.buffer[self.length..]
+    }
+
+    /// So much was read to where there was room.
+    fn came(&mut self, bytes: usize) {
+        self.length += bytes;
+        let whole = self.buffer.len();
+        if self.length == whole && whole < READ_BYTES {
+            self.buffer.resize(2 * whole, 0);
+            if 2 * whole >= READ_BYTES {
+                keep_what_is_freed();
             }
-            Ok((read, 0 < read && !is_full && known == self.descriptors.len()))
-        })
+        }
+    }
+
+    fn is_put_aside(&self) -> bool {
+        self.taken == 0 && self.length == self.buffer.len()
+    }
+
+    /// Nothing more is there to be read now: what has come of a frame is kept, and others read into the buffer.
+    fn put_aside(&mut self) {
+        if self.is_put_aside() {
+            return;
+        }
+        let left = self.left().to_vec();
+        let buffer = std::mem::replace(&mut self.buffer, left);
+        (self.taken, self.length) = (0, self.buffer.len());
+        READ_BUFFER.with_borrow_mut(|spare| {
+            if spare.len() < buffer.len() {
+                *spare = buffer;
+            }
+        });
     }
 }
 

@@ -214,7 +214,7 @@ impl Line {
             return;
         }
         if let Some(outgoing) = &*self.outgoing.borrow() {
-            outgoing.put(frame);
+            outgoing.put_carrying(frame, frame.payload());
         }
     }
 

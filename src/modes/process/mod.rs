@@ -18,6 +18,7 @@ mod processes;
 mod signals;
 mod spares;
 mod spawner;
+mod unwritten;
 mod who;
 
 use std::cell::{Cell, RefCell};

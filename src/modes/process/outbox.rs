@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg, shutdown};
 use serde::Serialize;
@@ -15,13 +16,11 @@ use tokio::net::unix::pipe::Sender;
 use tokio::sync::Notify;
 
 use super::channel::Socket;
-use crate::modes::wire::{LENGTH_BYTES, MAX_FRAME_BYTES, append};
+use super::unwritten::Unwritten;
+use crate::modes::wire::{MAX_FRAME_BYTES, WireError};
 
 /// A socket whose other end does not read gets this much and no more. The sessions allow 64 MiB to be under way.
 pub(super) const MAX_BACKLOG_BYTES: usize = 128 * 1024 * 1024;
-
-/// What a buffer that is empty may keep.
-const KEPT_BYTES: usize = 64 * 1024;
 
 /// So much may wait to be written before [`Outbox::has_room`] says no.
 pub(super) const ROOM_BYTES: usize = 256 * 1024;
@@ -32,10 +31,7 @@ const TRIED_AGAIN: Duration = Duration::from_millis(5);
 /// What waits to be written. Whoever reads too slowly makes it grow, never its writer wait.
 pub(super) struct Outbox {
     socket: Socket,
-    /// Frames, the first of which begin with what was written already.
-    bytes: RefCell<Vec<u8>>,
-    /// How much of `bytes` was written.
-    gone: Cell<usize>,
+    unwritten: RefCell<Unwritten>,
     /// Descriptors, each with the place in the stream where the frame that needs it begins.
     descriptors: RefCell<VecDeque<(u64, OwnedFd)>>,
     /// How much was written in all.
@@ -55,16 +51,17 @@ pub(super) struct Outgoing(pub(super) Rc<Outbox>);
 impl Outgoing {
     /// Sends a frame with the next [`flush`](Self::flush).
     pub(super) fn put(&self, message: &impl Serialize) {
-        self.0.add(message, None);
+        self.put_carrying(message, None);
+    }
+
+    /// As [`put`](Self::put); what the frame carries is not copied where that is worth it.
+    pub(super) fn put_carrying(&self, message: &impl Serialize, carried: Option<&Bytes>) {
+        self.0.add(|unwritten| unwritten.add(message, carried));
     }
 
     /// Sends a frame that is damaged, so that nobody can read it.
     pub(super) fn put_damaged(&self, message: &impl Serialize) {
-        let outbox = &*self.0;
-        let at = outbox.bytes.borrow().len();
-        outbox.add(message, None);
-        // The length is whole, or the reader would wait for the rest.
-        outbox.bytes.borrow_mut().iter_mut().skip(at + LENGTH_BYTES).for_each(|byte| *byte = !*byte);
+        self.0.add(|unwritten| unwritten.add_damaged(message));
     }
 
     /// Writes what waits, as far as there is room; the rest is written when there is.
@@ -86,7 +83,11 @@ impl Outgoing {
 
     /// Sends a frame, and a descriptor that arrives no later than the frame does.
     pub(super) fn send_with(&self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
-        self.0.add(message, descriptor);
+        let place = self.0.written.get() + self.0.waiting() as u64;
+        let is_added = self.0.add(|unwritten| unwritten.add(message, None));
+        if let Some(descriptor) = descriptor.filter(|_| is_added) {
+            self.0.descriptors.borrow_mut().push_back((place, descriptor));
+        }
         self.0.moved.notify_one();
     }
 
@@ -108,8 +109,7 @@ impl Outbox {
     pub(super) fn new(socket: Socket) -> Self {
         Self {
             socket,
-            bytes: RefCell::default(),
-            gone: Cell::new(0),
+            unwritten: RefCell::default(),
             descriptors: RefCell::default(),
             written: Cell::new(0),
             complete: Cell::new(false),
@@ -120,27 +120,27 @@ impl Outbox {
         }
     }
 
-    fn add(&self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
+    /// Adds a frame; says whether it is there.
+    fn add(&self, add: impl FnOnce(&mut Unwritten) -> Result<(), WireError>) -> bool {
         if self.broken.get() {
-            return;
+            return false;
         }
         let waiting = self.waiting();
         if waiting > MAX_BACKLOG_BYTES - MAX_FRAME_BYTES {
             tracing::error!(waiting, "a link is given up: its other end does not read");
-            return self.give_up();
+            self.give_up();
+            return false;
         }
-        if let Err(error) = append(message, &mut self.bytes.borrow_mut()) {
-            return tracing::error!(%error, "a frame cannot be sent");
+        let added = add(&mut self.unwritten.borrow_mut());
+        if let Err(error) = &added {
+            tracing::error!(%error, "a frame cannot be sent");
         }
-        if let Some(descriptor) = descriptor {
-            let place = self.written.get() + waiting as u64;
-            self.descriptors.borrow_mut().push_back((place, descriptor));
-        }
+        added.is_ok()
     }
 
     /// How many bytes wait to be written.
     fn waiting(&self) -> usize {
-        self.bytes.borrow().len() - self.gone.get()
+        self.unwritten.borrow().len()
     }
 
     /// Whether nothing waits to be written.
@@ -163,8 +163,7 @@ impl Outbox {
     /// Nothing is written any more, and the link ends.
     pub(super) fn give_up(&self) {
         self.broken.set(true);
-        self.bytes.take();
-        self.gone.set(0);
+        self.unwritten.take();
         self.descriptors.take();
         self.moved.notify_one();
         self.has_room.notify_waiters();
@@ -184,12 +183,10 @@ impl Outbox {
         {
             return Err(io::Error::other("no room for a descriptor"));
         }
-        let bytes = self.bytes.borrow();
-        let rest = &bytes[self.gone.get()..];
-        let rest = &rest[..next.unwrap_or(rest.len())];
-        let rest = [IoSlice::new(rest)];
+        let unwritten = self.unwritten.borrow();
+        let rest = unwritten.next(next.unwrap_or(usize::MAX));
         let sent = retry_on_intr(|| sendmsg(&*self.socket, &rest, &mut control, SendFlags::NOSIGNAL))?;
-        drop(bytes);
+        drop(unwritten);
         if is_due {
             descriptors.pop_front();
         }
@@ -200,17 +197,10 @@ impl Outbox {
     /// So much was written.
     fn forget(&self, sent: usize) {
         self.written.set(self.written.get() + sent as u64);
-        let (mut bytes, gone) = (self.bytes.borrow_mut(), self.gone.get() + sent);
-        if bytes.len() - gone <= ROOM_BYTES {
+        let mut unwritten = self.unwritten.borrow_mut();
+        unwritten.forget(sent);
+        if unwritten.len() <= ROOM_BYTES {
             self.has_room.notify_waiters();
-        }
-        if gone < bytes.len() && gone < (bytes.len() / 2).max(KEPT_BYTES) {
-            return self.gone.set(gone);
-        }
-        bytes.drain(..gone);
-        self.gone.set(0);
-        if bytes.is_empty() && bytes.capacity() > KEPT_BYTES {
-            *bytes = Vec::new();
         }
     }
 }

@@ -173,7 +173,11 @@ impl Nursery {
     /// Ends all processes, and waits until the reaper has them.
     fn end_all(&self) {
         let mut members = self.family.lock();
-        for &pid in members.owners.keys() {
+        // In the order of their beginning: the kernel looks for those that have ended from the oldest on, and for one that
+        // has not, which each end wants to know of, from the youngest on. In another order both looks pass by all others.
+        let mut pids: Vec<Pid> = members.owners.keys().copied().collect();
+        pids.sort_unstable_by_key(|pid| pid.as_raw_pid());
+        for pid in pids {
             let _ = kill_process(pid, Signal::KILL);
         }
         while !members.owners.is_empty() {
