@@ -87,7 +87,10 @@ pub fn play(mode: Mode, nodes: usize) -> Outcome<()> {
 fn create(tree: &NodeTree<Dictionary>, creates: Vec<Command<Dictionary>>) -> Outcome<()> {
     let mut creates = creates.into_iter().peekable();
     while creates.peek().is_some() {
-        for ticket in tree.submit_all(creates.by_ref().take(AT_ONCE))? {
+        let tickets = tree.submit_all(creates.by_ref().take(AT_ONCE))?;
+        // A simulation is driven once for all of them, and not until each is answered.
+        tree.settle()?;
+        for ticket in tickets {
             let answer = tree.wait(ticket)?.answer;
             if !matches!(answer, Answer::Created { .. }) {
                 return Err(answer.to_string().into());
@@ -106,6 +109,8 @@ fn beats(tree: &NodeTree<Dictionary>) -> Outcome<f64> {
     tree.advance(Duration::from_secs(periods))?;
     let share = (processor_seconds() - before) / periods as f64;
     expect(tree, Command::Heartbit { period_ms: 0 }, "Ok")?;
+    // Every node hears of that.
+    tree.advance(Duration::from_millis(100))?;
     Ok(share)
 }
 

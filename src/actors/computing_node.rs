@@ -93,10 +93,15 @@ impl ComputingNode {
         self.key
     }
 
-    /// Reads what most inputs make it read, and gives back no more than that it was read.
+    /// Reads what most inputs make it read of the node itself, and gives back no more than that it was read.
     pub(super) fn glance(&self) -> u64 {
-        let child = self.links.children.iter().next().map_or(0, |child| child.link.0);
-        child ^ self.waves.deadline() ^ self.wake_at ^ self.next_beat
+        let few = u64::from(self.links.parent().is_some()) ^ u64::from(self.links.children.is_empty());
+        few ^ self.waves.deadline() ^ self.wake_at ^ self.next_beat ^ self.effects.len() as u64
+    }
+
+    /// The same, of what the node has elsewhere; and the link to its first child.
+    pub(super) fn glance_further(&self) -> (Option<LinkId>, u64) {
+        (self.links.children.iter().next().map(|child| child.link), self.waves.glance())
     }
 
     /// Takes an input; the effects are then drawn with [`take_effects`](Self::take_effects).

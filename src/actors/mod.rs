@@ -14,7 +14,6 @@ mod execution;
 mod explored;
 mod faults;
 mod hearing;
-mod ids;
 mod life;
 mod link_end;
 mod locks;

@@ -179,8 +179,16 @@ impl NodeActor {
 
     /// See [`NodeLife::glance`](super::NodeLife::glance).
     pub(super) fn glance(&self) -> u64 {
+        let few =
+            u64::from(self.others.is_empty()) ^ u64::from(self.parent.is_some()) ^ u64::from(self.stash.is_some());
+        few ^ self.node.glance() ^ u64::from(self.gate.state())
+    }
+
+    /// See [`NodeLife::glance_further`](super::NodeLife::glance_further).
+    pub(super) fn glance_further(&self) -> (Option<LinkId>, u64) {
         let other = self.others.iter().next().map_or(0, |(link, _)| link.0);
-        self.node.glance() ^ other ^ u64::from(self.gate.state()) ^ u64::from(self.stash.is_some())
+        let (child, read) = self.node.glance_further();
+        (child, read ^ other)
     }
 
     /// What a new node wants done.

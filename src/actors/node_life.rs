@@ -10,6 +10,7 @@ use actix::dev::{Envelope as Letter, EnvelopeProxy, Stream, ToEnvelope};
 use actix::{ActorContext, ActorState, Addr, Handler, Message};
 use tokio::sync::oneshot::Sender;
 
+use super::message::LinkId;
 use super::node_actor::NodeActor;
 
 /// The bounds are those of the sessions; a mailbox that refuses would lose what they count on.
@@ -75,9 +76,17 @@ impl NodeLife {
     }
 
     /// Reads what the next message will make the actor read, so that it comes into the cache. Whoever knows which nodes have
-    /// their turns next glances at several of them: the memory answers them all in the time that one takes.
+    /// their turns next glances at several of them, and then [further](Self::glance_further): the memory answers them all in
+    /// the time that one takes. What it gives back says only that all has been read.
+    ///
+    /// It takes no way that depends on what it reads: a processor that has guessed such a way wrongly begins again.
     pub fn glance(&self) -> u64 {
         self.actor.glance()
+    }
+
+    /// Reads what the actor has elsewhere; the link to its first child comes out, too.
+    pub fn glance_further(&self) -> (Option<LinkId>, u64) {
+        self.actor.glance_further()
     }
 
     /// The actor takes a message that has not been in its mailbox, where nothing waits; false when it has ended.

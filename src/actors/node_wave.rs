@@ -69,6 +69,12 @@ impl Waves {
         true
     }
 
+    /// Reads what the answer of a child to a wave makes it read.
+    pub(super) fn glance(&self) -> u64 {
+        let asked = self.pending.iter().next().and_then(|(_, pending)| pending.asked.first());
+        self.earliest ^ asked.map_or(0, |(id, _)| *id as u64)
+    }
+
     /// Whether so many more ids would be more than anybody can mean.
     pub(super) fn is_too_much(&self, wave: u64, ids: usize) -> bool {
         self.pending.get(&wave).is_some_and(|pending| pending.missing.len() + ids > IDS_MAX)

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::ids::IdHash;
 use super::message::{LinkId, Nanos, NodeKey, ReplyPiece, RequestPiece};
 use super::outcome::{Collected, ExecOutcome};
 use super::session::{Session, SessionConfig};
-use crate::topology::NodeId;
+use crate::topology::{IdHash, NodeId};
 
 /// What has become of a created node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

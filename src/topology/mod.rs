@@ -36,6 +36,7 @@ mod check;
 #[cfg(any(test, feature = "testing"))]
 mod compare;
 mod draw;
+mod ids;
 mod kind;
 #[cfg(any(test, feature = "testing"))]
 pub mod model;
@@ -45,6 +46,7 @@ mod removal;
 mod route;
 mod walk;
 
+pub(crate) use ids::IdHash;
 pub use kind::{TopologyKind, UnknownTopology};
 pub use place::{Cycle, Move, Place, PlaceError, Slot};
 pub use route::{Hop, Route, SourceRoute};

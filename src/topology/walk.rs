@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
 
-use super::{CONTROL, NodeId, Slot, Topology};
+use super::{CONTROL, IdHash, NodeId, Slot, Topology};
 
 /// Who is above and below.
 impl Topology {
@@ -135,14 +135,31 @@ impl Topology {
         (id == CONTROL || self.contains(id)).then(|| self.ancestors(id).count())
     }
 
-    /// The largest depth of a node; 0 when there is none. It looks at every node.
+    /// The largest depth of a node; 0 when there is none. It looks at every node, in the order in which they are kept.
     pub fn height(&self) -> usize {
-        let mut height = 0;
-        let mut level: Vec<_> = self.below(CONTROL).collect();
-        while !level.is_empty() {
-            height += 1;
-            level.sort_unstable();
-            level = level.iter().flat_map(|node| self.below(*node)).collect();
+        let mut depths: HashMap<NodeId, usize, IdHash> =
+            HashMap::with_capacity_and_hasher(self.len(), IdHash::default());
+        let (mut height, mut way) = (0, Vec::new());
+        for (&id, link) in &self.nodes {
+            if depths.contains_key(&id) {
+                continue;
+            }
+            way.push(id);
+            let mut above = link.parent;
+            // Up to a node whose depth is known, and down again.
+            let mut depth = loop {
+                match depths.get(&above) {
+                    _ if above == CONTROL => break 0,
+                    Some(depth) => break *depth,
+                    None => way.push(above),
+                }
+                above = self.link_of(above).parent;
+            };
+            for node in way.drain(..).rev() {
+                depth += 1;
+                depths.insert(node, depth);
+            }
+            height = height.max(depth);
         }
         height
     }

@@ -31,6 +31,10 @@ impl<C: Carrier> Local<C> {
     pub(in crate::modes) fn look_ahead(&self, nodes: impl Iterator<Item = u64>) {
         let mut next = [NOBODY; LOOKED_AHEAD];
         next.iter_mut().zip(nodes).for_each(|(next, node)| *next = node);
-        self.turns.glance(&next);
+        let below = self.turns.glance(&next);
+        let links = self.links.borrow();
+        for link in below.into_iter().flatten() {
+            std::hint::black_box(links.get(link.0).map(|link| link.arrivals[1]));
+        }
     }
 }

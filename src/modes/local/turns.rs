@@ -16,6 +16,7 @@ use std::task::{Context, Wake, Waker};
 use actix::{Handler, Message};
 
 use super::pages::Pages;
+use crate::actors::message::LinkId;
 use crate::actors::{Door, Frame, FromNode, NodeActor, NodeLife};
 
 /// A queue with room for more than this gives its memory back when it is empty.
@@ -183,16 +184,19 @@ impl Turns {
         message
     }
 
-    /// Has what these nodes need for their next turns come into the cache, at the same time.
-    pub(super) fn glance(&self, incarnations: &[u64]) {
+    /// Has what these nodes need for their next turns come into the cache, at the same time; the links to their first
+    /// children.
+    pub(super) fn glance(&self, incarnations: &[u64; LOOKED_AHEAD]) -> [Option<LinkId>; LOOKED_AHEAD] {
         let seats = self.seats.borrow();
         // The places of all are looked for before anything is looked at in there.
-        let mut found = [None; LOOKED_AHEAD];
-        for (found, incarnation) in found.iter_mut().zip(incarnations) {
-            *found = seats.all.get(*incarnation).and_then(Option::as_deref);
-        }
-        let read = found.into_iter().flatten().fold(0, |read, seat| read ^ seat.life.glance());
+        let found = incarnations.map(|incarnation| seats.all.get(incarnation).and_then(Option::as_deref));
+        let read = found.iter().flatten().fold(0, |read, seat| read ^ seat.life.glance());
         std::hint::black_box(read);
+        found.map(|seat| {
+            let (child, read) = seat.map_or((None, 0), |seat| seat.life.glance_further());
+            std::hint::black_box(read);
+            child
+        })
     }
 
     /// A turn of a node, which says whether it goes on.

@@ -8,10 +8,10 @@ const NEIGHBOURS: u32 = 5;
 /// For tables by id. Where ids are numbers one after the other, as people and programs choose them, those of nodes that
 /// are made, asked or ended together are found together: in a table of a million entries each look at another place is a
 /// wait for the memory. Other ids are spread as by any hash.
-pub(super) type IdHash = BuildHasherDefault<IdHasher>;
+pub(crate) type IdHash = BuildHasherDefault<IdHasher>;
 
 #[derive(Clone, Copy, Default)]
-pub(super) struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
