@@ -32,7 +32,6 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no panic on input", "actors/session/receiver.rs", "every slot below", "an invariant of the window"),
     ("no panic on input", "commands/result.rs", "can be encoded", "made from values, not from input"),
     ("no panic on input", "commands/result.rs", "are short", "made from values, not from input"),
-    ("no order of a hash table", "actors/control_actor.rs", "links.values_mut()", "each gets the same"),
     ("no order of a hash table", "modes/process/spawner.rs", "members.owners.keys", "signals to processes: real time"),
     (
         "no order of a hash table",

@@ -214,27 +214,6 @@ impl<C: Carrier> Local<C> {
         self.nodes.borrow().get(incarnation).map(|node| node.key)
     }
 
-    /// Carries something over a link, by the first time later; and by the second, while what is sent after it does not
-    /// wait.
-    fn carry_over(&self, to: End, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
-        let mut links = self.links.borrow_mut();
-        // What is sent over a link that is gone arrives nowhere.
-        let mut nowhere = 0;
-        let last = links.get_mut(to.link.0).map_or(&mut nowhere, |link| &mut link.arrivals[to.side as usize]);
-        let is_packet = matches!(parcel, Parcel::Packet(..));
-        let arrival = self.carrier.arrival(*last, later);
-        if let Some(at) = arrival {
-            *last = at;
-        }
-        drop(links);
-        match arrival {
-            Some(at) => self.carrier.carry_at(at + overtaken, parcel),
-            // A packet is answered: at once, that would have no end.
-            None if is_packet || overtaken > 0 => self.carrier.carry_at(self.carrier.now() + overtaken, parcel),
-            None => self.deliver(parcel),
-        }
-    }
-
     fn is_there(&self, key: NodeKey) -> bool {
         key == NodeKey::CONTROL || self.nodes.borrow().get(key.incarnation).is_some()
     }

@@ -2,6 +2,8 @@
 
 use super::turns::{LOOKED_AHEAD, NOBODY, Sent};
 use super::{Carrier, Local, Parcel};
+use crate::actors::End;
+use crate::actors::message::Nanos;
 
 impl<C: Carrier> Local<C> {
     /// Carries the next things that were sent to the network, in order; how many they were.
@@ -35,6 +37,27 @@ impl<C: Carrier> Local<C> {
         let links = self.links.borrow();
         for link in below.into_iter().flatten() {
             std::hint::black_box(links.get(link.0).map(|link| link.arrivals[1]));
+        }
+    }
+
+    /// Carries something over a link, by the first time later; and by the second, while what is sent after it does not
+    /// wait.
+    pub(super) fn carry_over(&self, to: End, parcel: Parcel, (later, overtaken): (Nanos, Nanos)) {
+        let mut links = self.links.borrow_mut();
+        // What is sent over a link that is gone arrives nowhere.
+        let mut nowhere = 0;
+        let last = links.get_mut(to.link.0).map_or(&mut nowhere, |link| &mut link.arrivals[to.side as usize]);
+        let is_packet = matches!(parcel, Parcel::Packet(..));
+        let arrival = self.carrier.arrival(*last, later);
+        if let Some(at) = arrival {
+            *last = at;
+        }
+        drop(links);
+        match arrival {
+            Some(at) => self.carrier.carry_at(at + overtaken, parcel),
+            // A packet is answered: at once, that would have no end.
+            None if is_packet || overtaken > 0 => self.carrier.carry_at(self.carrier.now() + overtaken, parcel),
+            None => self.deliver(parcel),
         }
     }
 }
