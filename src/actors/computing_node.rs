@@ -177,7 +177,7 @@ impl ComputingNode {
             },
             Envelope::Wave { wave, budget_ns, step_ns } => self.on_wave(now, wave, (budget_ns, step_ns)),
             Envelope::WaveReply { wave, missing, last } => {
-                let Some(child) = self.links.children.at(link).map(|child| child.key.id) else { return };
+                let Some(child) = self.links.children.at(link) else { return };
                 if self.waves.is_too_much(wave, missing.len()) {
                     return self.on_wrong(link, &Envelope::WaveReply { wave, missing: Vec::new(), last });
                 }

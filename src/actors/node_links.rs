@@ -43,18 +43,16 @@ impl Children {
         self.by_id.get(&id)
     }
 
-    pub(super) fn at(&self, link: LinkId) -> Option<&Child> {
+    /// Who is at the other end.
+    pub(super) fn at(&self, link: LinkId) -> Option<NodeId> {
         match &self.ids {
-            Some(ids) => self.by_id.get(ids.get(&link)?),
-            None => self.iter().find(|child| child.link == link),
+            Some(ids) => ids.get(&link).copied(),
+            None => self.iter().find(|child| child.link == link).map(|child| child.key.id),
         }
     }
 
     fn holds(&self, link: LinkId) -> bool {
-        match &self.ids {
-            Some(ids) => ids.contains_key(&link),
-            None => self.at(link).is_some(),
-        }
+        self.at(link).is_some()
     }
 
     pub(super) fn set_slot(&mut self, id: NodeId, slot: Slot) {
@@ -76,7 +74,7 @@ impl Children {
     }
 
     fn remove(&mut self, link: LinkId) -> Option<Child> {
-        let id = self.at(link)?.key.id;
+        let id = self.at(link)?;
         let removed = self.by_id.remove(&id);
         if let Some(ids) = &mut self.ids {
             ids.remove(&link);
@@ -315,7 +313,7 @@ mod tests {
         }
         assert!(links.children.iter().map(|child| child.key.id).eq(0..100));
         for id in 0..100 {
-            assert_eq!(links.children.at(LinkId(1000 + id as u64)).map(|child| child.key.id), Some(id));
+            assert_eq!(links.children.at(LinkId(1000 + id as u64)), Some(id));
             assert_eq!(links.forget(LinkId(1000 + id as u64)).map(|child| child.key.id), Some(id));
             assert!(links.children.at(LinkId(1000 + id as u64)).is_none());
         }

@@ -9,6 +9,9 @@ use crate::topology::NodeId;
 /// The most ids in one answer; more go in several pieces, so that no envelope outgrows a frame.
 const IDS_IN_A_PIECE: usize = 4096;
 
+/// Among more children than this one is looked for where it would be if all had ids at the same distance, as they often have.
+const MANY: usize = 64;
+
 /// The most ids that a node keeps for one wave: more than any system has nodes.
 const IDS_MAX: usize = 1 << 20;
 
@@ -40,14 +43,27 @@ struct Pending {
 }
 
 impl Pending {
+    fn place(&self, child: NodeId) -> Option<usize> {
+        let is_at = |&at: &usize| self.asked.get(at).is_some_and(|(id, _)| *id == child);
+        let guess = if self.asked.len() > MANY { self.guess(child).filter(is_at) } else { None };
+        guess.or_else(|| self.asked.binary_search_by_key(&child, |(id, _)| *id).ok())
+    }
+
+    /// Where a child is when all have ids at the same distance.
+    fn guess(&self, child: NodeId) -> Option<usize> {
+        let (first, last) = (i128::from(self.asked.first()?.0), i128::from(self.asked.last()?.0));
+        let guess = (i128::from(child) - first) * (self.asked.len() as i128 - 1) / (last - first).max(1);
+        usize::try_from(guess).ok()
+    }
+
     /// Whether this child has not answered yet.
     fn awaits(&mut self, child: NodeId) -> Option<&mut bool> {
-        let at = self.asked.binary_search_by_key(&child, |(id, _)| *id).ok()?;
+        let at = self.place(child)?;
         self.asked.get_mut(at).map(|(_, has_answered)| has_answered).filter(|has_answered| !**has_answered)
     }
 
     fn is_awaited(&self, child: NodeId) -> bool {
-        self.asked.binary_search_by_key(&child, |(id, _)| *id).is_ok_and(|at| !self.asked[at].1)
+        self.place(child).is_some_and(|at| !self.asked[at].1)
     }
 }
 
@@ -152,6 +168,20 @@ impl Waves {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_is_found_among_many_whatever_their_ids_are() {
+        let regular: Vec<NodeId> = (0..1000).map(|at| 7 + 2 * at).collect();
+        let irregular: Vec<NodeId> = (0..1000).map(|at: NodeId| at.pow(3)).collect();
+        let far: Vec<NodeId> = [NodeId::MIN, 0].into_iter().chain(1000..2000).chain([NodeId::MAX]).collect();
+        for ids in [regular, irregular, far] {
+            let mut waves = Waves::default();
+            assert!(waves.start(1, 1, ids.iter().copied()));
+            assert_eq!(waves.answered(1, 3, Vec::new(), true), None, "it was not asked");
+            let answers: Vec<_> = ids.iter().filter_map(|&id| waves.answered(1, id, vec![id], true)).collect();
+            assert_eq!(answers, [(1, ids)]);
+        }
+    }
 
     #[test]
     fn however_many_waves_come_only_the_latest_are_kept() {
