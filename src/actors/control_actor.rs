@@ -16,7 +16,7 @@ use super::node_actor::{Address, End, Frame, FromNode, LinkEvent};
 use super::outcome::Outcome;
 use crate::commands::Notice;
 use crate::faults::{Fault, FaultKind};
-use crate::topology::Slot;
+use crate::topology::{NodeId, Slot};
 
 /// How many submissions, and other things that have happened, are taken with one look at the clock.
 const SUBMISSIONS_PER_CLOCK: usize = 16;
@@ -60,6 +60,10 @@ pub trait Fabric {
     /// The next of those things that [`ControlMail::Happened`] has announced.
     fn next_input(&mut self) -> Option<ControlInput> {
         None
+    }
+    /// Some of those who may be heard next, where the mode knows: what is known of them comes into the cache.
+    fn next_speakers(&mut self) -> Vec<NodeId> {
+        Vec::new()
     }
     /// All effects of one input have been performed.
     fn flush(&mut self) {}
@@ -229,11 +233,13 @@ impl ControlActor {
     fn take_what_happened(&mut self) {
         let mut now = self.fabric.now();
         let mut taken = 0;
+        self.node.glance(&self.fabric.next_speakers());
         while let Some(input) = self.fabric.next_input() {
             self.take_at(now, input);
             taken += 1;
             if taken % SUBMISSIONS_PER_CLOCK == 0 {
                 now = self.fabric.now();
+                self.node.glance(&self.fabric.next_speakers());
             }
         }
     }

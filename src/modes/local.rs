@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Waker;
 
 use actix::{Addr, Handler, Message};
 
@@ -84,14 +85,18 @@ pub(super) struct Local<C: Carrier> {
     nodes: RefCell<Pages<LocalNode>>,
     /// By their numbers.
     links: RefCell<Pages<LocalLink>>,
-    /// Nodes that have ended, and the ends of links that they held: they are closed when all are known that end together,
-    /// so that none of these is told of another.
-    ended: RefCell<Vec<(NodeKey, SmallMap<Held, ()>)>>,
+    /// Nodes that have ended: the ends of links that they held are closed when all are known that end together, so that
+    /// none of these is told of another.
+    ended: RefCell<Vec<LocalNode>>,
+    /// Those whose links have ended, too, and whose memory has not been given back.
+    graves: RefCell<Vec<LocalNode>>,
     control: RefCell<Option<Arc<Addr<ControlActor>>>>,
     control_was_told: Cell<bool>,
     /// What the control node has not heard of, and whether it was called for that.
     happened: RefCell<VecDeque<ControlInput>>,
     is_called: Cell<bool>,
+    /// Those of whom it will hear soon, as far as that is known and was not asked yet.
+    speakers: RefCell<Vec<NodeId>>,
     pub(super) turns: Turns,
     /// An empty list with room for what is carried next.
     carried: Cell<Vec<Sent>>,
@@ -109,10 +114,12 @@ impl<C: Carrier> Local<C> {
             nodes: RefCell::default(),
             links: RefCell::default(),
             ended: RefCell::default(),
+            graves: RefCell::default(),
             control: RefCell::default(),
             control_was_told: Cell::new(false),
             happened: RefCell::default(),
             is_called: Cell::new(false),
+            speakers: RefCell::default(),
             turns: Turns::default(),
             carried: Cell::default(),
             faults: Faults::new(seed),
@@ -136,7 +143,7 @@ impl<C: Carrier> Local<C> {
     /// Gives about so many turns to nodes at the most, and carries what they send; false when nobody has anything to do any
     /// more.
     pub(super) fn give_turns(&self, most: usize) -> bool {
-        self.turns.clear_away();
+        self.clear_away();
         let mut given = 0;
         while given < most {
             let carried = self.carry_sent();
@@ -149,6 +156,11 @@ impl<C: Carrier> Local<C> {
             }
         }
         true
+    }
+
+    /// When nobody has anything to do, `driver` is woken as soon as somebody has; false when somebody has.
+    pub(super) fn rest(&self, driver: &Waker) -> bool {
+        self.graves.borrow().is_empty() && self.turns.rest(driver)
     }
 
     /// Hands over what has been carried.
@@ -177,9 +189,10 @@ impl<C: Carrier> Local<C> {
             Parcel::Late(parcel) => self.hand_over(*parcel),
             Parcel::Frame(frame) => self.deliver_frame(frame),
             Parcel::ToNode(key, mail) => self.hand(key.incarnation, mail),
-            Parcel::ToControl(ControlMail::Input(input)) => self.tell_later(input),
+            Parcel::ToControl(ControlMail::Input(input)) => self.tell_later([input]),
             Parcel::ToControl(mail) => self.tell_control(mail),
-            Parcel::FromNode(FromNode { from, message }) => self.tell_later(ControlInput::FromNode(from, message)),
+            Parcel::FromNode(FromNode { from, message }) => self.tell_later([ControlInput::FromNode(from, message)]),
+            Parcel::Deaths(keys) => self.tell_later(keys.into_iter().map(ControlInput::Died)),
         }
     }
 
@@ -349,6 +362,10 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
 
     fn next_input(&mut self) -> Option<ControlInput> {
         self.0.next_input()
+    }
+
+    fn next_speakers(&mut self) -> Vec<NodeId> {
+        self.0.next_speakers()
     }
 
     fn flush(&mut self) {

@@ -1,6 +1,7 @@
 //! The simulated mode: one thread, virtual time, links whose delays are drawn from a seed. Same seed, same trace.
 
 mod events;
+mod ways;
 mod world;
 
 use std::cell::RefCell;
@@ -11,7 +12,6 @@ use std::thread::JoinHandle;
 
 use actix::{Actor, Addr, System};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustc_hash::FxHashMap;
 
 use super::engine::{Engine, Goal, Parts, Stuck};
 use super::local::{Carrier, LOOKED_AHEAD, Local, LocalFabric, Parcel};
@@ -19,7 +19,8 @@ use crate::actors::message::{MILLISECOND, Nanos, NodeKey};
 use crate::actors::{ControlActor, ControlMail, ControlNode, Describe, LongJob, NodeMail, Submission, turn_of_others};
 use crate::random::Random;
 use events::Events;
-use world::{WAYS_KEPT, Way, World};
+use ways::{Way, Ways};
+use world::World;
 
 /// The longest time between two commands that are submitted together.
 const SUBMIT_GAP_NS: Nanos = 20_000;
@@ -202,8 +203,7 @@ impl Simulation {
             now: 0,
             random: Random(settings.seed),
             events: Events::default(),
-            last_arrival: FxHashMap::default(),
-            ways_kept: WAYS_KEPT,
+            ways: Ways::default(),
             codec: settings.codec,
             steps: 0,
             delivered: 0,
@@ -277,8 +277,9 @@ impl Simulation {
             world.now = at;
             world.steps += 1;
             if world.steps.is_multiple_of(LOOKED_AHEAD as u64) {
-                let next = world.events.next_ones(LOOKED_AHEAD);
-                self.local.look_ahead(next.filter_map(|parcel| self.local.reader_of(parcel)));
+                let next = || world.events.next_ones(LOOKED_AHEAD);
+                self.local.look_ahead(next().filter_map(|parcel| self.local.reader_of(parcel)));
+                self.local.speak_next(next());
             }
             world.delivered += u64::from(matches!(parcel, Parcel::Frame(_)));
         }

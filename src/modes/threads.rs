@@ -133,7 +133,7 @@ fn begin(parts: Parts, start: Instant) -> Begun {
 async fn give_turns(local: Weak<Local<ThreadCarrier>>) {
     poll_fn(|task| {
         let Some(local) = local.upgrade() else { return Poll::Ready(()) };
-        if local.give_turns(TURNS_AT_ONCE) || !local.turns.rest(task.waker()) {
+        if local.give_turns(TURNS_AT_ONCE) || !local.rest(task.waker()) {
             task.waker().wake_by_ref();
         }
         Poll::Pending

@@ -1,7 +1,47 @@
+use std::collections::btree_set::Range;
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
 
 use super::{CONTROL, IdHash, NodeId, Slot, Topology};
+
+/// So many links are passed over, one after the other, before the next one is searched for: about as long as that takes.
+const NEAR: usize = 16;
+
+/// A look at the children of many nodes, in the order in which their links are kept.
+struct Scan<'a> {
+    links: &'a BTreeSet<(NodeId, Slot, NodeId)>,
+    rest: Range<'a, (NodeId, Slot, NodeId)>,
+    /// The link before `rest`.
+    next: Option<&'a (NodeId, Slot, NodeId)>,
+    parent: NodeId,
+}
+
+impl<'a> Scan<'a> {
+    fn new(links: &'a BTreeSet<(NodeId, Slot, NodeId)>, parent: NodeId) -> Self {
+        let mut rest = links.range((parent, Slot::Any, NodeId::MIN)..);
+        let next = rest.next();
+        Self { links, rest, next, parent }
+    }
+
+    /// Goes on to the children of a later node.
+    fn seek(&mut self, parent: NodeId) {
+        self.parent = parent;
+        for _ in 0..NEAR {
+            match self.next {
+                Some((before, ..)) if *before < parent => self.next = self.rest.next(),
+                _ => return,
+            }
+        }
+        self.rest = self.links.range((parent, Slot::Any, NodeId::MIN)..);
+        self.next = self.rest.next();
+    }
+
+    fn next_child(&mut self) -> Option<NodeId> {
+        let (_, _, child) = self.next.filter(|(parent, ..)| *parent == self.parent)?;
+        self.next = self.rest.next();
+        Some(*child)
+    }
+}
 
 /// Who is above and below.
 impl Topology {
@@ -38,13 +78,6 @@ impl Topology {
         first.filter(|(parent, of, _)| (*parent, *of) == (id, slot)).map(|(_, _, child)| *child)
     }
 
-    /// As [`children`](Self::children), for a walk that visits very many nodes: one search for each, and not one for
-    /// either end.
-    fn below(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let from = self.links.range((id, Slot::Any, NodeId::MIN)..);
-        from.take_while(move |(parent, ..)| *parent == id).map(|(_, _, child)| *child)
-    }
-
     /// The nodes above `id`, upwards, and [`CONTROL`] as the last one. Nothing when `id` is not one of
     /// the nodes.
     ///
@@ -70,15 +103,16 @@ impl Topology {
     /// As [`descendants`](Self::descendants), without the nodes that `enters` refuses and what is below them; nobody
     /// looks there.
     pub fn descend(&self, id: NodeId, enters: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
-        let below = |id| self.below(id).filter(|child| enters(*child));
-        let mut found: Vec<_> = below(id).collect();
+        let mut found: Vec<_> = self.children(id).map(|(_, child)| child).filter(|child| enters(*child)).collect();
         let mut level = 0..found.len();
         while !level.is_empty() {
             let end = found.len();
-            // In the order in which they are kept, what one search has touched is near to what the next one wants.
+            // In the order in which they are kept: the children of one are near to those of the next one.
             found[level.clone()].sort_unstable();
+            let mut scan = Scan::new(&self.links, found[level.start]);
             for at in level {
-                found.extend(below(found[at]));
+                scan.seek(found[at]);
+                found.extend(iter::from_fn(|| scan.next_child()).filter(|child| enters(*child)));
             }
             level = end..found.len();
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Carrier, Local, LocalNode};
-use crate::actors::message::{NodeKey, NodeSpec};
-use crate::actors::{ComputingNode, ControlInput, Gate, NodeActor, NodeLife, NodeMail, SmallMap};
+use super::turns::{GONE_AT_ONCE, NOBODY};
+use super::{Carrier, Local, LocalNode, Parcel};
+use crate::actors::message::{NodeKey, NodeSpec, Side};
+use crate::actors::{ComputingNode, ControlInput, End, Gate, NodeActor, NodeLife, NodeMail, SmallMap};
 use crate::trace::What;
 
 impl<C: Carrier> Local<C> {
@@ -29,19 +30,41 @@ impl<C: Carrier> Local<C> {
         let Some(node) = self.nodes.borrow_mut().remove(key.incarnation) else { return };
         self.trace.add(self.carrier.now(), || What::Ended { node: key.id, incarnation: key.incarnation });
         self.faults.died(key);
-        node.gate.kill();
-        self.turns.end(key.incarnation);
-        self.ended.borrow_mut().push((key, node.ends));
+        if !self.turns.end(key.incarnation) {
+            node.gate.kill();
+        }
+        self.ended.borrow_mut().push(node);
     }
 
     /// The links of nodes that have ended end.
     pub(super) fn end_links(&self) {
-        if self.ended.borrow().is_empty() {
+        let ended = self.ended.take();
+        if ended.is_empty() {
             return;
         }
-        for (key, ends) in self.ended.take() {
-            ends.iter().for_each(|(end, ())| self.close_end(end.end()));
-            self.input(ControlInput::Died(key));
+        let ends = |side| {
+            let all = ended.iter().flat_map(|node| node.ends.iter()).map(|(end, ())| end.end());
+            all.filter(move |end| end.side == side)
+        };
+        let mut links = self.links.borrow_mut();
+        for End { link, side } in ends(Side::Lower) {
+            if let Some(link) = links.get_mut(link.0) {
+                link.ends[side as usize] = NOBODY;
+            }
+        }
+        drop(links);
+        ends(Side::Upper).chain(ends(Side::Lower)).for_each(|end| self.close_end(end));
+        self.carrier.carry(Parcel::Deaths(ended.iter().map(|node| node.key).collect()));
+        self.graves.borrow_mut().extend(ended);
+    }
+
+    /// Gives back the memory of some nodes that have ended: whoever has killed very many need not wait for that.
+    pub(super) fn clear_away(&self) {
+        // An address that outlives its mailbox wakes nobody when it goes.
+        if !self.turns.clear_away() {
+            let mut graves = self.graves.borrow_mut();
+            let rest = graves.len().saturating_sub(GONE_AT_ONCE);
+            graves.truncate(rest);
         }
     }
 

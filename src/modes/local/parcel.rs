@@ -9,6 +9,8 @@ pub(in crate::modes) enum Parcel {
     ToNode(NodeKey, NodeMail),
     ToControl(ControlMail),
     FromNode(FromNode),
+    /// These have ended together.
+    Deaths(Vec<NodeKey>),
     /// A packet for the session of a link's end.
     Packet(End, LinkFrame),
     /// An end of a link that repeats wants a turn; it was asked for at this time.

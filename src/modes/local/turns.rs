@@ -23,7 +23,7 @@ use crate::actors::{Door, Frame, FromNode, NodeActor, NodeLife};
 const SENT_KEPT: usize = 4096;
 
 /// Of so many nodes that have ended the memory is given back between two turns.
-const GONE_AT_ONCE: usize = 64;
+pub(super) const GONE_AT_ONCE: usize = 64;
 
 /// The incarnation of no node.
 pub(super) const NOBODY: u64 = u64::MAX;
@@ -132,23 +132,25 @@ impl Turns {
         self.seats.borrow_mut().all.insert(incarnation, Some(Box::new(Seat { life, waker })));
     }
 
-    /// The node has no turn any more. Its memory is given back [later](Self::clear_away), or when the turn ends that it has
-    /// now: whoever has killed very many need not wait for that.
-    pub(super) fn end(&self, incarnation: u64) {
+    /// The node has no turn any more; false when it has one now, which it ends itself. Its memory is given back
+    /// [later](Self::clear_away): whoever has killed very many need not wait for that.
+    pub(super) fn end(&self, incarnation: u64) -> bool {
         let mut seats = self.seats.borrow_mut();
         let seat = seats.all.remove(incarnation).flatten();
+        let is_seated = seat.is_some();
         seats.gone.extend(seat);
+        is_seated
     }
 
-    /// Gives back the memory of some nodes that have ended.
-    pub(super) fn clear_away(&self) {
+    /// Gives back the memory of some nodes that have ended; false when there are none.
+    pub(super) fn clear_away(&self) -> bool {
         let mut seats = self.seats.borrow_mut();
-        if !seats.gone.is_empty() {
-            let rest = seats.gone.len().saturating_sub(GONE_AT_ONCE);
-            let gone = seats.gone.split_off(rest);
-            drop(seats);
-            gone.into_iter().for_each(drop_apart);
-        }
+        let rest = seats.gone.len().saturating_sub(GONE_AT_ONCE);
+        let gone = seats.gone.split_off(rest);
+        drop(seats);
+        let are_some = !gone.is_empty();
+        gone.into_iter().for_each(drop_apart);
+        are_some
     }
 
     /// All nodes are gone at once.
@@ -233,7 +235,7 @@ impl Turns {
     }
 
     /// When nobody has anything to do, `driver` is woken as soon as somebody has; false when somebody has.
-    pub(in crate::modes) fn rest(&self, driver: &Waker) -> bool {
+    pub(super) fn rest(&self, driver: &Waker) -> bool {
         let mut queue = self.ready.queue();
         queue.now = None;
         let is_idle = queue.waiting.is_empty() && queue.sent.is_empty() && self.seats.borrow().gone.is_empty();

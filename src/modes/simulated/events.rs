@@ -7,10 +7,10 @@ use crate::actors::message::Nanos;
 use crate::modes::local::Parcel;
 
 /// How long a day is: shorter than any delay of a link, so that hardly anything is put into the day of now.
-const DAY_NS: Nanos = 512;
+const DAY_NS: Nanos = 128;
 
 /// So many days are a month, and the next so many are kept apart: longer than the delays of links.
-const DAYS: u64 = 64;
+const DAYS: u64 = 128;
 
 /// A day with room for more events gives its memory back when it is over.
 const KEPT: usize = 256;
@@ -66,7 +66,7 @@ pub(super) struct Events {
     /// The next days, each in the place of its number modulo [`DAYS`].
     days: [Vec<Event>; DAYS as usize],
     /// The places that have something in them.
-    taken: u64,
+    taken: u128,
     /// All of them begin after the day of now.
     months: BTreeMap<u64, Vec<Event>>,
     scheduled: u64,

@@ -1,9 +1,8 @@
 //! The simulated world: the clock, what will happen when, and the delays that are drawn from the seed.
 
-use rustc_hash::FxHashMap;
-
 use super::events::Events;
-use crate::actors::message::{Envelope, Nanos, NodeKey};
+use super::ways::{Way, Ways};
+use crate::actors::message::{Envelope, Nanos};
 use crate::actors::{Frame, FromNode, LinkEvent, NodeMail};
 use crate::modes::local::Parcel;
 use crate::modes::wire;
@@ -16,25 +15,11 @@ const DELAY_NS: (Nanos, Nanos) = (1_000, 15_000);
 /// The most nodes on a way between processes.
 const LONGEST_WAY_ON_WIRES: usize = 4096;
 
-/// So many ways are remembered at least.
-pub(super) const WAYS_KEPT: usize = 1024;
-
-/// What must not overtake what.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Way {
-    Down(NodeKey),
-    Up(NodeKey),
-    Kernel,
-}
-
 pub(super) struct World {
     pub(super) now: Nanos,
     pub(super) random: Random,
     pub(super) events: Events,
-    /// When the last thing that was sent this way arrives.
-    pub(super) last_arrival: FxHashMap<Way, Nanos>,
-    /// How many of them there may be before those that are over are forgotten.
-    pub(super) ways_kept: usize,
+    pub(super) ways: Ways,
     pub(super) codec: bool,
     /// How many events there were, and how many of them were envelopes.
     pub(super) steps: u64,
@@ -58,15 +43,9 @@ impl World {
     }
 
     pub(super) fn schedule(&mut self, way: Way, parcel: Parcel) {
-        let last = self.last_arrival.get(&way).copied().unwrap_or(0);
-        let at = self.arrival(last, 0);
-        self.last_arrival.insert(way, at);
+        let at = self.arrival(self.ways.last(way), 0);
+        self.ways.arrives(way, at, self.now);
         self.schedule_at(at, parcel);
-        if self.last_arrival.len() >= self.ways_kept {
-            let now = self.now;
-            self.last_arrival.retain(|_, last| *last > now);
-            self.ways_kept = WAYS_KEPT.max(2 * self.last_arrival.len());
-        }
     }
 }
 
