@@ -126,6 +126,11 @@ impl Registry {
         self.entries.get_mut(&key.id).filter(|entry| entry.key == key)
     }
 
+    /// Whether it is so for all of them; they are asked in no order.
+    pub(super) fn all(&self, is_so: impl FnMut(&Entry) -> bool) -> bool {
+        self.entries.values().all(is_so)
+    }
+
     pub(super) fn is_up(&self, id: NodeId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.life == Life::Up)
     }

@@ -6,7 +6,7 @@ use super::control_io::ControlEffect;
 use super::control_node::{ControlNode, Due};
 use super::message::{ControlDown, Nanos, NodeKey};
 use super::outcome::Outcome;
-use super::registry::Life;
+use super::registry::{Entry, Life};
 use crate::commands::Notice;
 use crate::planted::{Bug, is_planted};
 use crate::topology::{CONTROL, NodeId};
@@ -39,6 +39,11 @@ impl Watch {
     fn is_quiet(&self, for_ns: Nanos) -> bool {
         let periods = if is_planted(Bug::NoticeTooEarly) { PERIODS_OF_QUIET - 1 } else { PERIODS_OF_QUIET };
         for_ns >= self.period_ns * periods
+    }
+
+    /// For how long nothing has come from a node.
+    fn quiet_ns(&self, entry: &Entry, now: Nanos) -> Nanos {
+        now - entry.last_sign.max(self.since)
     }
 
     /// No excuse counts any more.
@@ -115,6 +120,12 @@ impl ControlNode {
     }
 
     fn look(&mut self) {
+        // Hardly ever there is anything to report: then the nodes are looked at as they are kept, and not as they stand.
+        if let Some(watch) = &self.watch
+            && self.registry.all(|entry| !entry.reported && !watch.is_quiet(watch.quiet_ns(entry, self.now)))
+        {
+            return;
+        }
         self.report_below(CONTROL, Seen { heard: self.now, stopped: false, excused: false }, Pass::Look);
     }
 
@@ -129,7 +140,7 @@ impl ControlNode {
         watch.starved.clear();
         for id in self.topology.ids() {
             let Some(entry) = self.registry.get(id) else { continue };
-            let quiet_ns = now - entry.last_sign.max(watch.since);
+            let quiet_ns = watch.quiet_ns(entry, now);
             let may_be_starved = entry.life == Life::Up && !entry.stopped && !entry.reported;
             if may_be_starved && watch.is_quiet(quiet_ns) && !watch.is_too_quiet(quiet_ns) {
                 watch.asked += 1;
