@@ -24,6 +24,7 @@ in_each_mode! {
     streams_get_over_bad_links_whole,
     a_link_that_is_only_late_changes_nothing_but_time,
     a_node_is_killed_at_an_envelope_before_it_takes_effect_after_it_and_after_the_answer,
+    what_a_node_has_answered_is_not_lost_with_it_where_its_link_repeats,
     a_node_that_is_paused_at_an_envelope_goes_on_with_it,
     a_node_that_is_stopped_again_takes_nothing_of_what_has_waited,
     an_envelope_is_waited_for_in_the_next_life_of_a_node_that_is_not_there,
@@ -186,6 +187,18 @@ fn a_node_is_killed_at_an_envelope_before_it_takes_effect_after_it_and_after_the
         // It is dead in the end, whichever was seen first.
         comes_to(&tree, "ping 2", "Ok: 0");
         says(&tree, &[("pingall", "Ok: 2;3"), ("faults", "Ok:")]);
+    }
+}
+
+/// Whatever a link that repeats has carried before it ends is there before its end is noticed.
+fn what_a_node_has_answered_is_not_lost_with_it_where_its_link_repeats(mode: Mode) {
+    for _ in 0..10 {
+        let tree = chain(mode);
+        let _doubled = tree.inject(fault("(what: Duplicate(links: Above(2), chance: 1))")).expect("it begins");
+        let kill = "(when: Envelope(kind: Request, nth: 2, moment: Answered), what: Kill(2))";
+        let _kill = tree.inject(fault(kill)).expect("it is armed");
+        says(&tree, &[("exec 2 x 1", "Ok:2"), ("exec 2 x 2", "Ok:2")]);
+        comes_to(&tree, "ping 2", "Ok: 0");
     }
 }
 

@@ -127,7 +127,7 @@ impl Registry {
     }
 
     /// Whether it is so for all of them; they are asked in no order.
-    pub(super) fn all(&self, is_so: impl FnMut(&Entry) -> bool) -> bool {
+    pub(super) fn all(&self, is_so: impl Fn(&Entry) -> bool) -> bool {
         self.entries.values().all(is_so)
     }
 

@@ -255,18 +255,17 @@ impl<C: Carrier> Local<C> {
 
     /// An end is closed: nothing is delivered there any more, and the other end is told, behind what is on its way.
     fn close_end(&self, end: End) {
-        self.faults.closed(end);
         let mut links = self.links.borrow_mut();
         let Some(LocalLink { ends, .. }) = links.get_mut(end.link.0) else { return };
         ends[end.side as usize] = NOBODY;
         let other = ends[end.side.other() as usize];
         if other == NOBODY {
             links.remove(end.link.0);
-            return;
+            return self.faults.closed(end);
         }
         drop(links);
         if other != NodeKey::CONTROL.incarnation && self.nodes.borrow().get(other).is_none() {
-            return;
+            return self.faults.closed(end);
         }
         let to = End { link: end.link, side: end.side.other() };
         let closed = Frame { to, event: LinkEvent::Closed };

@@ -88,6 +88,11 @@ impl Faults {
         }
     }
 
+    /// Whether there is or was a fault of links.
+    pub(super) fn are_of_links(&self) -> bool {
+        self.of_links.get()
+    }
+
     /// Whether there is or was a slow node.
     pub(super) fn may_slow_down(&self) -> bool {
         self.of_pace.get()
@@ -157,7 +162,13 @@ impl<C: Carrier> Local<C> {
     pub(super) fn send(&self, frame: Frame) {
         match frame.event {
             LinkEvent::Envelope(envelope) if self.faults.of_links.get() => self.send_over(frame.to, envelope),
-            event => self.carry_over(frame.to, Parcel::Frame(Frame { to: frame.to, event }), (0, 0)),
+            event => {
+                if matches!(event, LinkEvent::Closed) {
+                    // What was sent from there before has been carried with what that end knew.
+                    self.faults.closed(End { link: frame.to.link, side: frame.to.side.other() });
+                }
+                self.carry_over(frame.to, Parcel::Frame(Frame { to: frame.to, event }), (0, 0));
+            }
         }
     }
 

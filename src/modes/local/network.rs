@@ -2,8 +2,8 @@
 
 use super::turns::{LOOKED_AHEAD, NOBODY, Sent};
 use super::{Carrier, Local, Parcel};
-use crate::actors::End;
 use crate::actors::message::Nanos;
+use crate::actors::{End, Frame, LinkEvent};
 
 impl<C: Carrier> Local<C> {
     /// Carries the next things that were sent to the network, in order; how many they were.
@@ -47,7 +47,12 @@ impl<C: Carrier> Local<C> {
         // What is sent over a link that is gone arrives nowhere.
         let mut nowhere = 0;
         let last = links.get_mut(to.link.0).map_or(&mut nowhere, |link| &mut link.arrivals[to.side as usize]);
-        let is_packet = matches!(parcel, Parcel::Packet(..));
+        // A packet is answered: at once, that would have no end. And the end of a link comes behind its packets.
+        let must_wait = match &parcel {
+            Parcel::Packet(..) => true,
+            Parcel::Frame(Frame { event: LinkEvent::Closed, .. }) => self.faults.are_of_links(),
+            _ => false,
+        };
         let arrival = self.carrier.arrival(*last, later);
         if let Some(at) = arrival {
             *last = at;
@@ -55,8 +60,7 @@ impl<C: Carrier> Local<C> {
         drop(links);
         match arrival {
             Some(at) => self.carrier.carry_at(at + overtaken, parcel),
-            // A packet is answered: at once, that would have no end.
-            None if is_packet || overtaken > 0 => self.carrier.carry_at(self.carrier.now() + overtaken, parcel),
+            None if must_wait || overtaken > 0 => self.carrier.carry_at(self.carrier.now() + overtaken, parcel),
             None => self.deliver(parcel),
         }
     }
