@@ -133,8 +133,9 @@ impl ComputingNode {
         }
         if self.beat_period_ns > 0 && now >= self.next_beat {
             self.effects.push(NodeEffect::Control(ControlUp::Beat));
-            // After a pause one beat is enough; the next ones keep their distance.
-            self.next_beat = now + self.beat_period_ns;
+            // One beat that is late makes none after it late; after a pause one is enough.
+            let late = (now - self.next_beat) % self.beat_period_ns;
+            self.next_beat = now - late + self.beat_period_ns;
         }
         self.ask_to_be_woken(now);
     }
