@@ -323,3 +323,24 @@ enum Next {
     Link(LinkId),
     Nowhere,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_sets::{Sum, executor};
+
+    #[test]
+    fn a_beat_that_is_late_makes_none_after_it_late() {
+        let spec = NodeSpec { key: NodeKey { id: 1, incarnation: 1 }, beat_period_ns: 100 };
+        let mut node = ComputingNode::new(7, &spec, executor::<Sum>());
+        assert!(matches!(node.take_effects()[..], [NodeEffect::WakeAt(107)]));
+        for (now, next) in [(107, 207), (250, 307), (406, 407), (407, 507), (999, 1007), (5_007, 5_107)] {
+            node.handle(now, NodeInput::Wake);
+            let effects = node.take_effects();
+            assert!(
+                matches!(effects[..], [NodeEffect::Control(ControlUp::Beat), NodeEffect::WakeAt(at)] if at == next),
+                "at {now}: {effects:?}",
+            );
+        }
+    }
+}
