@@ -186,7 +186,9 @@ impl Nursery {
         for pid in pids {
             // One that has left the group.
             let _ = kill_process(pid, Signal::KILL);
-            let _ = retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+            if !is_planted(Bug::ZombieNotReaped) {
+                let _ = retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+            }
         }
     }
 
@@ -265,7 +267,7 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
     loop {
         match waitid(WaitId::Pgid(Some(group)), all | WaitIdOptions::NOWAIT) {
             Ok(Some(status)) if is_planted(Bug::ZombieNotReaped) && (status.exited() || status.killed()) => {
-                return leave_a_zombie(group, family);
+                return;
             }
             Ok(_) => {}
             Err(Errno::INTR) => continue,
@@ -281,11 +283,6 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
             }
         }
     }
-}
-
-/// What the planted bug does with the only process of a group.
-fn leave_a_zombie(group: Pid, family: &Family) {
-    family.lock().owners.remove(&group);
 }
 
 fn report(members: &mut Members, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {
