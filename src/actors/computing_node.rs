@@ -133,8 +133,9 @@ impl ComputingNode {
         }
         if self.beat_period_ns > 0 && now >= self.next_beat {
             self.effects.push(NodeEffect::Control(ControlUp::Beat));
-            // After a pause one beat is enough; the next ones keep their distance.
-            self.next_beat = now + self.beat_period_ns;
+            // One beat that is late makes none after it late; after a pause one is enough.
+            let late = (now - self.next_beat) % self.beat_period_ns;
+            self.next_beat = now - late + self.beat_period_ns;
         }
         self.ask_to_be_woken(now);
     }
@@ -321,4 +322,25 @@ enum Next {
     Here,
     Link(LinkId),
     Nowhere,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_sets::{Sum, executor};
+
+    #[test]
+    fn a_beat_that_is_late_makes_none_after_it_late() {
+        let spec = NodeSpec { key: NodeKey { id: 1, incarnation: 1 }, beat_period_ns: 100 };
+        let mut node = ComputingNode::new(7, &spec, executor::<Sum>());
+        assert!(matches!(node.take_effects()[..], [NodeEffect::WakeAt(107)]));
+        for (now, next) in [(107, 207), (250, 307), (406, 407), (407, 507), (999, 1007), (5_007, 5_107)] {
+            node.handle(now, NodeInput::Wake);
+            let effects = node.take_effects();
+            assert!(
+                matches!(effects[..], [NodeEffect::Control(ControlUp::Beat), NodeEffect::WakeAt(at)] if at == next),
+                "at {now}: {effects:?}",
+            );
+        }
+    }
 }

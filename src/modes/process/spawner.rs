@@ -10,6 +10,7 @@
 //! The reaper looks at what has happened without taking it, and takes it under the lock of [`Family`]: whoever holds
 //! the lock may send a signal to a pid that is in it, for that pid cannot be given to another process meanwhile.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,12 +20,15 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, waitid, waitpgid};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, kill_process_group, waitid, waitpgid,
+    waitpid,
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::hello::{NODE_ARGUMENT, SPARE};
@@ -69,7 +73,6 @@ pub(super) struct Program {
 #[derive(Default)]
 pub(super) struct Family {
     members: Mutex<Members>,
-    fewer: Condvar,
 }
 
 #[derive(Default)]
@@ -170,18 +173,22 @@ impl Nursery {
         self.end_all();
     }
 
-    /// Ends all processes, and waits until the reaper has them.
+    /// Ends all processes and reaps them.
     fn end_all(&self) {
+        // The reaper waits for the lock meanwhile: it would look through all of them for each that has ended.
         let mut members = self.family.lock();
-        // In the order of their beginning: the kernel looks for those that have ended from the oldest on, and for one that
-        // has not, which each end wants to know of, from the youngest on. In another order both looks pass by all others.
-        let mut pids: Vec<Pid> = members.owners.keys().copied().collect();
-        pids.sort_unstable_by_key(|pid| pid.as_raw_pid());
+        let Some(group) = self.group.filter(|_| !members.owners.is_empty()) else { return };
+        // All at once: none sees its neighbours end and does something about it first.
+        let _ = kill_process_group(group, Signal::KILL);
+        // In the order in which the kernel wakes them: from the youngest on.
+        let mut pids: Vec<Pid> = members.owners.drain().map(|(pid, _)| pid).collect();
+        pids.sort_unstable_by_key(|pid| Reverse(pid.as_raw_pid()));
         for pid in pids {
+            // One that has left the group.
             let _ = kill_process(pid, Signal::KILL);
-        }
-        while !members.owners.is_empty() {
-            members = self.family.fewer.wait(members).unwrap_or_else(PoisonError::into_inner);
+            if !is_planted(Bug::ZombieNotReaped) {
+                let _ = retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+            }
         }
     }
 
@@ -200,7 +207,7 @@ impl Nursery {
         members.owners.insert(pid, Some(owner));
         let _ = self.events.send(Event::Spawned(owner, pid));
         for (pid, status) in early {
-            report(&mut members, &self.family, &self.events, pid, status);
+            report(&mut members, &self.events, pid, status);
         }
         drop(members);
         if self.group != Some(group) {
@@ -260,7 +267,7 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
     loop {
         match waitid(WaitId::Pgid(Some(group)), all | WaitIdOptions::NOWAIT) {
             Ok(Some(status)) if is_planted(Bug::ZombieNotReaped) && (status.exited() || status.killed()) => {
-                return leave_a_zombie(group, family);
+                return;
             }
             Ok(_) => {}
             Err(Errno::INTR) => continue,
@@ -270,7 +277,7 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
         let now = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         while let Ok(Some((pid, status))) = waitpgid(group, now) {
             if members.owners.contains_key(&pid) {
-                report(&mut members, family, events, pid, status);
+                report(&mut members, events, pid, status);
             } else {
                 members.early.push((pid, status));
             }
@@ -278,13 +285,7 @@ fn reap(group: Pid, family: &Family, events: &UnboundedSender<Event>) {
     }
 }
 
-/// What the planted bug does with the only process of a group.
-fn leave_a_zombie(group: Pid, family: &Family) {
-    family.lock().owners.remove(&group);
-    family.fewer.notify_all();
-}
-
-fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {
+fn report(members: &mut Members, events: &UnboundedSender<Event>, pid: Pid, status: WaitStatus) {
     let Some(owner) = members.owners.get_mut(&pid) else { return };
     let goes_on = status.stopped() || status.continued();
     let event = match *owner {
@@ -303,7 +304,6 @@ fn report(members: &mut Members, family: &Family, events: &UnboundedSender<Event
     };
     if !goes_on {
         members.owners.remove(&pid);
-        family.fewer.notify_all();
     }
     if let Some(event) = event {
         let _ = events.send(event);
