@@ -33,7 +33,7 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ("no panic on input", "commands/result.rs", "can be encoded", "made from values, not from input"),
     ("no panic on input", "commands/result.rs", "are short", "made from values, not from input"),
     ("no order of a hash table", "actors/registry.rs", "values().all(", "it is so for all of them in any order"),
-    ("no order of a hash table", "modes/process/spawner.rs", "members.owners.keys", "signals to processes: real time"),
+    ("no order of a hash table", "modes/process/spawner.rs", "members.owners.drain", "they are sorted then"),
     (
         "no order of a hash table",
         "modes/process/processes.rs",

@@ -132,9 +132,9 @@ impl ControlNode {
         let Some(key) = self.registry.get(id).map(|entry| entry.key) else { return };
         let mut dead = vec![id];
         // Whatever is below a dead node is dead already, except while nodes are being moved.
-        let moving = !self.relinks.is_empty();
+        let enters_all = !self.relinks.is_empty() || self.registry.dead().next().is_none();
         if !is_planted(Bug::SubtreeNotMarkedDown) {
-            dead.extend(self.topology.descend(id, |node| moving || self.registry.is_up(node)));
+            dead.extend(self.topology.descend(id, |node| enters_all || self.registry.is_up(node)));
         }
         if dead.len() > MANY {
             dead[1..].sort_unstable();

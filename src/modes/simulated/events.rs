@@ -7,7 +7,7 @@ use crate::actors::message::Nanos;
 use crate::modes::local::Parcel;
 
 /// How long a day is: shorter than any delay of a link, so that hardly anything is put into the day of now.
-const DAY_NS: Nanos = 128;
+const DAY_NS: Nanos = 512;
 
 /// So many days are a month, and the next so many are kept apart: longer than the delays of links.
 const DAYS: u64 = 128;
