@@ -32,8 +32,8 @@ pub struct Names<'a> {
     pub caption: &'a str,
     /// What goes to the right; nothing is said of it when it is empty.
     pub across: &'a str,
-    /// Whether the curves are named inside.
-    pub has_legend: bool,
+    /// Where the curves are named inside, if they are.
+    pub legend: Option<SeriesLabelPosition>,
 }
 
 /// The smallest value that is drawn.
@@ -66,7 +66,7 @@ pub fn draw_panel(panel: &Panel, names: &Names, curves: &[Curve]) -> Result<(), 
         } else {
             chart.draw_series(LineSeries::new(points.clone(), style))?
         };
-        if names.has_legend {
+        if names.legend.is_some() {
             let (style, width) = (*colour, if *is_dashed { 9 } else { 18 });
             line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + width, y)], style.stroke_width(3)));
         }
@@ -74,9 +74,9 @@ pub fn draw_panel(panel: &Panel, names: &Names, curves: &[Curve]) -> Result<(), 
             chart.draw_series(points.into_iter().map(|point| Circle::new(point, 2, colour.filled())))?;
         }
     }
-    if names.has_legend {
+    if let Some(place) = &names.legend {
         let mut labels = chart.configure_series_labels();
-        labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8));
+        labels.position(place.clone()).background_style(WHITE.mix(0.8));
         labels.label_font(("sans-serif", 13)).draw()?;
     }
     Ok(())

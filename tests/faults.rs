@@ -26,6 +26,7 @@ in_each_mode! {
     a_node_is_killed_at_an_envelope_before_it_takes_effect_after_it_and_after_the_answer,
     what_a_node_has_answered_is_not_lost_with_it_where_its_link_repeats,
     a_node_that_is_paused_at_an_envelope_goes_on_with_it,
+    a_pause_at_an_envelope_is_over_when_it_is_healed,
     a_node_that_is_stopped_again_takes_nothing_of_what_has_waited,
     an_envelope_is_waited_for_in_the_next_life_of_a_node_that_is_not_there,
     faults_are_set_off_by_time_and_by_the_number_of_commands,
@@ -276,6 +277,20 @@ fn a_link_that_is_only_late_changes_nothing_but_time(mode: Mode) {
     }
     drop(late);
     says(&tree, &[("exec 3 x", "Ok:3: 2")]);
+}
+
+/// Whether it is healed before it strikes, while that is not known yet, or afterwards.
+fn a_pause_at_an_envelope_is_over_when_it_is_healed(mode: Mode) {
+    for seed in 0..if mode == Mode::Process { 4 } else { 40 } {
+        let tree: NodeTree<Dictionary> = builder(mode).seed(seed).start().expect("a system");
+        says(&tree, &[("create 1", "Ok: PID")]);
+        tree.inject(fault("(when: Envelope(kind: Request), what: Pause(1))")).expect("it is armed").keep();
+        let exec = tree.submit_line("exec 1 x 1").expect("it is taken");
+        let heal = tree.submit_line("heal 1").expect("it is taken");
+        assert_eq!(tree.wait(heal).expect("an answer").to_string(), "Ok", "{mode}, seed {seed}");
+        tree.wait(exec).expect("an answer");
+        comes_to(&tree, "ping 1", "Ok: 1");
+    }
 }
 
 fn a_node_that_is_stopped_again_takes_nothing_of_what_has_waited(mode: Mode) {

@@ -25,6 +25,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 pub struct Figure {
     caption: &'static str,
     across: &'static str,
+    /// Where there are no curves.
+    legend: SeriesLabelPosition,
     curves: Vec<(String, Vec<(f64, f64)>)>,
 }
 
@@ -56,7 +58,8 @@ fn latency(peers: &Peers) -> Outcome<Figure> {
             points.push((depth as f64, median(figures) * 1e6));
         }
     }
-    Ok(Figure { caption: "One exec (µs)", across: "depth", curves: curves.into() })
+    let legend = SeriesLabelPosition::LowerRight;
+    Ok(Figure { caption: "One exec (µs)", across: "depth", legend, curves: curves.into() })
 }
 
 fn throughput() -> Outcome<Figure> {
@@ -70,6 +73,7 @@ fn throughput() -> Outcome<Figure> {
     Ok(Figure {
         caption: "Execs spread over all nodes (a second)",
         across: "nodes, a binary tree",
+        legend: SeriesLabelPosition::LowerLeft,
         curves: curves.into(),
     })
 }
@@ -94,7 +98,8 @@ fn memory(peers: &Peers) -> Outcome<Figure> {
         ractor.push((nodes as f64, peers.ractor_bytes()?.measure(nodes)?));
     }
     curves.push(("ractor".to_owned(), ractor));
-    Ok(Figure { caption: "Memory of a node (bytes)", across: "nodes", curves })
+    let legend = SeriesLabelPosition::UpperRight;
+    Ok(Figure { caption: "Memory of a node (bytes)", across: "nodes", legend, curves })
 }
 
 fn detected() -> Outcome<Figure> {
@@ -105,7 +110,9 @@ fn detected() -> Outcome<Figure> {
         let share = |at: usize| (at + 1) as f64 * 100.0 / figures.len() as f64;
         curves.push((name.to_owned(), figures.iter().enumerate().map(|(at, time)| (share(at), time * 1e3)).collect()));
     }
-    Ok(Figure { caption: "From the signal to the notice, heartbit 50 (ms)", across: "per cent of the nodes", curves })
+    let legend = SeriesLabelPosition::UpperLeft;
+    let caption = "From the signal to the notice, heartbit 50 (ms)";
+    Ok(Figure { caption, across: "per cent of the nodes", legend, curves })
 }
 
 /// As rows of a table.
@@ -125,7 +132,7 @@ pub fn draw(figures: &[Figure]) -> Outcome<String> {
     {
         let root = SVGBackend::with_string(&mut svg, (1000, 760)).into_drawing_area();
         root.fill(&WHITE)?;
-        for (panel, Figure { caption, across, curves }) in root.split_evenly((2, 2)).iter().zip(figures) {
+        for (panel, Figure { caption, across, legend, curves }) in root.split_evenly((2, 2)).iter().zip(figures) {
             let curves: Vec<Curve> = curves
                 .iter()
                 .zip(COLOURS)
@@ -136,7 +143,7 @@ pub fn draw(figures: &[Figure]) -> Outcome<String> {
                     is_dashed: ["bare", "ractor"].iter().any(|other| name.starts_with(other)),
                 })
                 .collect();
-            draw_panel(panel, &Names { caption, across, has_legend: true }, &curves)?;
+            draw_panel(panel, &Names { caption, across, legend: Some(legend.clone()) }, &curves)?;
         }
         root.present()?;
     }

@@ -71,6 +71,6 @@ fn draw_operation(panel: &Panel, operation: &str, figures: &[&Figure]) -> Outcom
         let points = of_line.map(|figure| (figure.size as f64, figure.value.max(0.01))).collect();
         Curve { name: String::new(), points, colour: colour(shape), is_dashed: mode == Mode::Simulated }
     };
-    let names = Names { caption: &format!("{name} ({unit})"), across: "", has_legend: false };
+    let names = Names { caption: &format!("{name} ({unit})"), across: "", legend: None };
     draw_panel(panel, &names, &lines.map(curve).collect::<Vec<_>>())
 }

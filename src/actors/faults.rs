@@ -21,6 +21,10 @@ pub(super) struct FaultBook {
     counted: BTreeSet<(u64, u64)>,
     /// What the mode was told of each fault and has not taken, and what is then answered.
     told: BTreeMap<u64, VecDeque<Option<(u64, Outcome)>>>,
+    /// Pauses at an envelope that were healed before it was known that they had struck, if they had.
+    healed: BTreeMap<u64, NodeId>,
+    /// Those whom such a pause has struck: they go on as soon as they are stopped.
+    go_on: BTreeSet<NodeKey>,
 }
 
 #[derive(Clone)]
@@ -151,8 +155,12 @@ impl ControlNode {
         }
     }
 
-    /// It has happened. What can be healed is under way, the rest is over.
+    /// It has happened. What can be healed is under way, the rest is over; unless it was healed meanwhile.
     pub(super) fn on_fault_happened(&mut self, number: u64) {
+        if let Some(node) = self.faults.healed.remove(&number) {
+            let struck = self.life_of(node);
+            return self.faults.go_on.extend(struck);
+        }
         match self.faults.held.get_mut(&number) {
             Some(held) if !held.fault.what.is_an_event() => held.is_active = true,
             _ => drop(self.faults.held.remove(&number)),
@@ -171,10 +179,29 @@ impl ControlNode {
         if held.is_active || matches!(held.fault.when, Trigger::Envelope { .. }) {
             self.tell_mode(number, ControlEffect::EndFault(number));
         }
-        if let (FaultKind::Pause(node), true) = (&held.fault.what, held.is_active) {
-            self.strike_live(*node, ControlEffect::Resume);
+        match held.fault.what {
+            FaultKind::Pause(node) if held.is_active => self.strike_live(node, ControlEffect::Resume),
+            FaultKind::Pause(node) if matches!(held.fault.when, Trigger::Envelope { .. }) => {
+                self.faults.healed.insert(number, node);
+                if self.faults.healed.len() > MAX_FAULTS {
+                    self.faults.healed.pop_first();
+                }
+            }
+            _ => {}
         }
         self.answer_when_taken(op, number, Outcome::Done);
+    }
+
+    /// A node is stopped: it goes on if that was a pause that has been healed.
+    pub(super) fn heal_a_stop(&mut self, key: NodeKey) {
+        if self.faults.go_on.remove(&key) {
+            self.effects.push(ControlEffect::Resume(key));
+        }
+    }
+
+    /// A node has died.
+    pub(super) fn no_stop_to_heal(&mut self, key: NodeKey) {
+        self.faults.go_on.remove(&key);
     }
 
     /// `faults`

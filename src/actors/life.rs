@@ -74,6 +74,7 @@ impl ControlNode {
             creation.stopped = true;
         }
         self.answer_strikes(key, |strike| matches!(strike, Strike::Pause).then_some(Outcome::Done));
+        self.heal_a_stop(key);
     }
 
     fn has_strikes(&self, key: NodeKey) -> bool {
@@ -103,6 +104,7 @@ impl ControlNode {
     }
 
     pub(super) fn on_died(&mut self, key: NodeKey) {
+        self.no_stop_to_heal(key);
         self.answer_strikes(key, |strike| {
             Some(if matches!(strike, Strike::Kill) { Outcome::Done } else { Outcome::Refused(Refusal::Unavailable) })
         });
@@ -131,7 +133,8 @@ impl ControlNode {
     pub(super) fn bury(&mut self, id: NodeId) {
         let Some(key) = self.registry.get(id).map(|entry| entry.key) else { return };
         let mut dead = vec![id];
-        // Whatever is below a dead node is dead already, except while nodes are being moved.
+        // Whatever is below a dead node is dead already, except while nodes are being moved. Where nobody is dead, nobody
+        // need be asked.
         let enters_all = !self.relinks.is_empty() || self.registry.dead().next().is_none();
         if !is_planted(Bug::SubtreeNotMarkedDown) {
             dead.extend(self.topology.descend(id, |node| enters_all || self.registry.is_up(node)));

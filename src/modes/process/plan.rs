@@ -44,6 +44,8 @@ struct Watch {
 /// Who has not said that he has taken what he was told.
 struct Untold {
     number: u64,
+    /// He was told that it is over.
+    is_over: bool,
     by: BTreeSet<NodeKey>,
     until: Nanos,
 }
@@ -126,12 +128,16 @@ impl Processes {
         self.trace.add(self.wheel.now(), || What::Healed { number });
         self.plan.links.heal(number);
         self.plan.ahead.borrow_mut().remove(&number);
-        let (active, watch) =
-            (self.plan.active.borrow_mut().remove(&number), self.plan.watches.borrow_mut().remove(&number));
-        match (active, watch.and_then(|watch| watch.life)) {
+        let active = self.plan.active.borrow_mut().remove(&number);
+        // A node that looks for it may have met it already: what it has said of that is still to be read.
+        let life = self.plan.watches.borrow().get(&number).and_then(|watch| watch.life);
+        match (active, life) {
             (Some(fault), _) => self.tell_nodes(number, fault.what.node(), &ControlDown::Heal { number }),
             (None, Some(key)) => self.tell(number, [key], &ControlDown::Heal { number }),
-            (None, None) => self.input(ControlInput::FaultTaken(number)),
+            (None, None) => {
+                self.plan.watches.borrow_mut().remove(&number);
+                self.input(ControlInput::FaultTaken(number));
+            }
         }
     }
 
@@ -152,9 +158,10 @@ impl Processes {
             by.extend(node.is_up().then_some(key));
         }
         drop(nodes);
+        let is_over = matches!(what, ControlDown::Heal { .. });
         let until = self.wheel.now() + TAKEN_WITHIN;
         let ticket = self.plan.told.replace(self.plan.told.get() + 1);
-        self.plan.untold.borrow_mut().insert(ticket, Untold { number, by, until });
+        self.plan.untold.borrow_mut().insert(ticket, Untold { number, is_over, by, until });
         self.wheel.add(self.wheel.now() + LOOKED_AFTER, Timer::TakenDue(ticket));
         self.look_who_has_taken(|_| true);
     }
@@ -175,6 +182,9 @@ impl Processes {
         let mut untold = self.plan.untold.borrow_mut();
         if let Some(untold) = untold.values_mut().find(|untold| untold.number == number && untold.by.contains(&key)) {
             untold.by.remove(&key);
+            if untold.is_over {
+                self.plan.watches.borrow_mut().remove(&number);
+            }
         }
         drop(untold);
         self.look_who_has_taken(|_| true);
@@ -193,6 +203,7 @@ impl Processes {
     }
 
     pub(super) fn nobody_waits_for(&self, key: NodeKey) {
+        self.plan.watches.borrow_mut().retain(|_, watch| watch.life != Some(key));
         self.look_who_has_taken(|other| other != key);
     }
 
