@@ -63,8 +63,10 @@ impl<C: Carrier> Local<C> {
         // An address that outlives its mailbox wakes nobody when it goes.
         if !self.turns.clear_away() {
             let mut graves = self.graves.borrow_mut();
-            let rest = graves.len().saturating_sub(GONE_AT_ONCE);
-            graves.truncate(rest);
+            match graves.len().saturating_sub(GONE_AT_ONCE) {
+                0 => drop(std::mem::take(&mut *graves)),
+                rest => graves.truncate(rest),
+            }
         }
     }
 

@@ -146,7 +146,7 @@ impl Turns {
     pub(super) fn clear_away(&self) -> bool {
         let mut seats = self.seats.borrow_mut();
         let rest = seats.gone.len().saturating_sub(GONE_AT_ONCE);
-        let gone = seats.gone.split_off(rest);
+        let gone = if rest == 0 { std::mem::take(&mut seats.gone) } else { seats.gone.split_off(rest) };
         drop(seats);
         let are_some = !gone.is_empty();
         gone.into_iter().for_each(drop_apart);
