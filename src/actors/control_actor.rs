@@ -53,8 +53,8 @@ pub trait Fabric {
     fn watch_for_fault(&mut self, number: u64, fault: &Fault, life: Option<NodeKey>);
     /// A fault is over, or not looked for any more; then [`ControlInput::FaultTaken`] is handed in.
     fn end_fault(&mut self, number: u64);
-    /// An envelope has come to the control node.
-    fn delivered(&self, _link: LinkId, _envelope: &Envelope) {}
+    /// An envelope has come to the control node, which takes it at this time.
+    fn delivered(&self, _now: Nanos, _link: LinkId, _envelope: &Envelope) {}
     /// The control node has sent an envelope.
     fn sent(&self, _link: LinkId, _envelope: &Envelope) {}
     /// The next of those things that [`ControlMail::Happened`] has announced.
@@ -158,6 +158,9 @@ impl ControlActor {
     }
 
     fn take_at(&mut self, now: Nanos, input: ControlInput) {
+        if let ControlInput::Envelope(link, envelope) = &input {
+            self.fabric.delivered(now, *link, envelope);
+        }
         self.node.handle(now, input);
         self.perform_all(now);
     }
@@ -296,13 +299,11 @@ impl Handler<Frame> for ControlActor {
     type Result = ();
 
     fn handle(&mut self, frame: Frame, _: &mut Self::Context) {
-        match frame.event {
-            LinkEvent::Envelope(envelope) => {
-                self.fabric.delivered(frame.to.link, &envelope);
-                self.take(ControlInput::Envelope(frame.to.link, envelope));
-            }
-            LinkEvent::Closed => self.take(ControlInput::Closed(frame.to.link)),
-        }
+        let link = frame.to.link;
+        self.take(match frame.event {
+            LinkEvent::Envelope(envelope) => ControlInput::Envelope(link, envelope),
+            LinkEvent::Closed => ControlInput::Closed(link),
+        });
         self.fabric.flush();
     }
 }

@@ -391,7 +391,7 @@ impl<C: Carrier> Fabric for LocalFabric<C> {
         self.0.end_fault(number);
     }
 
-    fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        self.0.delivered(NodeKey::CONTROL, link, envelope);
+    fn delivered(&self, now: Nanos, link: LinkId, envelope: &Envelope) {
+        self.0.trace.delivered(now, NodeKey::CONTROL.id, link, envelope);
     }
 }

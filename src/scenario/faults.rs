@@ -127,7 +127,8 @@ impl Teller {
         let gone = passage.envelope.strip_prefix("child ").and_then(|rest| rest.split_once(" gone "));
         let node = gone.and_then(|(node, _)| node.parse().ok());
         if let Some(doom) = node.and_then(|node: NodeId| self.doomed.get_mut(&node)) {
-            doom.heard_us.get_or_insert(at_us);
+            // It had happened before: a reply of the same moment knows of it.
+            doom.heard_us.get_or_insert(at_us.saturating_sub(1));
         }
     }
 

@@ -88,11 +88,11 @@ impl Line {
         };
         let now = self.faults.now();
         let mut end = self.end.borrow_mut();
-        end.receive(now, packet).into_iter().for_each(&mut hand_out);
-        while let Some(envelope) = end.take() {
-            hand_out(envelope);
-        }
+        let mut due = Vec::from_iter(end.receive(now, packet));
+        due.extend(std::iter::from_fn(|| end.take()));
         drop(end);
+        // Whoever takes one may send something over this very link.
+        due.into_iter().for_each(&mut hand_out);
         self.pump(now);
         self.flush();
         self.has_room.notify_waiters();
@@ -108,6 +108,13 @@ impl Line {
     pub(super) fn flush(&self) {
         if let Some(outgoing) = &*self.outgoing.borrow() {
             outgoing.flush();
+        }
+    }
+
+    /// The same, when others have had their turn.
+    pub(super) fn flush_soon(&self) {
+        if let Some(outgoing) = &*self.outgoing.borrow() {
+            outgoing.flush_soon();
         }
     }
 

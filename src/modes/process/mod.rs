@@ -15,6 +15,7 @@ mod outbox;
 mod peer;
 mod plan;
 mod processes;
+mod seat;
 mod signals;
 mod spares;
 mod spawner;
@@ -37,7 +38,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::engine::Parts;
 use super::real_time::{Begun, RealTime, Wheel};
 use crate::actors::message::{ControlDown, Envelope, LinkId, Nanos, NodeKey, NodeSpec};
-use crate::actors::{Address, ControlActor, ControlMail, ControlNode, Fabric, Submissions};
+use crate::actors::{Address, ControlActor, ControlInput, ControlMail, ControlNode, Fabric, Submissions};
 use crate::error::StartError;
 use crate::faults::{Fault, FaultKind};
 use crate::topology::Slot;
@@ -101,6 +102,8 @@ fn begin(program: Program, spares: usize, parts: Parts, start: Instant) -> io::R
         family: spawner.family(),
         spawner: RefCell::new(Some(spawner)),
         control: RefCell::default(),
+        happened: RefCell::default(),
+        is_called: Cell::new(false),
         nodes: RefCell::default(),
         spares: Spares::new(spares, shared),
         lives: Cell::new(0),
@@ -180,6 +183,10 @@ impl Fabric for ProcessFabric {
         }
     }
 
+    fn next_input(&mut self) -> Option<ControlInput> {
+        self.0.next_input()
+    }
+
     fn kill(&mut self, node: NodeKey) {
         self.0.kill(node);
     }
@@ -208,8 +215,8 @@ impl Fabric for ProcessFabric {
         self.0.end_fault(number);
     }
 
-    fn delivered(&self, link: LinkId, envelope: &Envelope) {
-        self.0.trace.delivered(self.0.wheel.now(), NodeKey::CONTROL.id, link, envelope);
+    fn delivered(&self, now: Nanos, link: LinkId, envelope: &Envelope) {
+        self.0.trace.delivered(now, NodeKey::CONTROL.id, link, envelope);
     }
 
     fn sent(&self, link: LinkId, envelope: &Envelope) {

@@ -10,20 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Addr, Recipient, System};
+use actix::{Recipient, System};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, open};
 use super::fail_point::FailPoints;
 use super::hello::{Hello, HelloBack, NODE_ARGUMENT, build, machine_clock_ns};
-use super::line::{Line, Sending};
+use super::line::Line;
 use super::node_faults::NodeFaults;
 use super::outbox::Outbox;
-use super::peer::{Peer, Reading, WayUp, deliver};
+use super::peer::{Peer, Reading, Way, WayUp, deliver};
+use super::seat::Seat;
 use super::who;
 use crate::actors::message::{ControlDown, ControlUp, LinkId, Nanos, NodeKey, Role, Side};
-use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeLife, NodeMail};
+use crate::actors::{ComputingNode, End, FromNode, Gate, LongJob, NodeActor, NodeHost, NodeInput, NodeMail};
 use crate::command_sets::{CommandSet, Dictionary, Executor, Search, Sum, Timer, executor};
 use crate::faults::{Direction, Moment};
 use crate::modes::real_time::Wheel;
@@ -151,11 +152,14 @@ async fn live(control_link: OwnedFd, executor: Box<dyn Executor>, build: String)
         this: Weak::clone(this),
     });
     let node = ComputingNode::new(wheel.now(), &hello.spec, executor);
-    let (life, node) = NodeLife::new(NodeActor::new(node, Rc::clone(&host) as Rc<dyn NodeHost>, gate));
-    actix_rt::spawn(life);
-    *host.node.borrow_mut() = Some(node.clone());
+    let seat = Seat::start(NodeActor::new(node, Rc::clone(&host) as Rc<dyn NodeHost>, gate));
+    *host.node.borrow_mut() = Some(Rc::clone(&seat));
     actix_rt::spawn(async move {
-        wheel.turn(|()| node.try_send(NodeMail::Wake).is_ok()).await;
+        let wake = |()| {
+            seat.hand(NodeMail::Wake);
+            !seat.is_over()
+        };
+        wheel.turn(wake).await;
     });
     host.obey(incoming).await;
     Ok(i32::from(HAS_PANICKED.load(Ordering::Acquire)) * PANICKED)
@@ -184,7 +188,7 @@ pub(super) struct Host {
     wheel: Rc<Wheel<()>>,
     /// Until the node ends: its outbox is watched then.
     control: RefCell<Option<Recipient<FromNode>>>,
-    node: RefCell<Option<Addr<NodeActor>>>,
+    node: RefCell<Option<Rc<Seat>>>,
     way_up: Rc<WayUp>,
     readers: RefCell<BTreeMap<End, AbortHandle>>,
     lines: RefCell<Vec<Weak<Line>>>,
@@ -241,12 +245,12 @@ impl Host {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(Rc::downgrade(&line));
         drop(lines);
-        let address = Arc::new(Peer::start(Sending(Rc::clone(&line))));
+        let address = Arc::new(Way::over(&line));
         let node = self.node.borrow().clone();
         if let Some(node) = node {
-            node.do_send(NodeMail::Control(message, Some(address)));
-            let (reader, way_up) = (node.recipient(), Rc::clone(&self.way_up));
-            let reader = tokio::task::spawn_local(deliver(Reading { incoming, to, reader, line, way_up }));
+            node.hand(NodeMail::Control(message, Some(address)));
+            let (hand, way_up) = (Box::new(move |frame| node.hand(frame)), Rc::clone(&self.way_up));
+            let reader = tokio::task::spawn_local(deliver(Reading { incoming, to, hand, line, way_up }));
             self.readers.borrow_mut().insert(to, reader.abort_handle());
             actix_rt::spawn(async move {
                 // A reader that panics is a bug of ours. The node must not go on deaf.
@@ -263,8 +267,10 @@ impl Host {
     }
 
     pub(super) fn tell(&self, mail: NodeMail) {
-        if let Some(node) = &*self.node.borrow() {
-            node.do_send(mail);
+        // It may end by that.
+        let node = self.node.borrow().clone();
+        if let Some(node) = node {
+            node.hand(mail);
         }
     }
 
@@ -326,7 +332,7 @@ impl NodeHost for Host {
         let (now, Some(node)) = (self.wheel.now(), self.node.borrow().clone()) else { return };
         actix_rt::spawn(async move {
             match tokio::task::spawn_blocking(move || job.run(now)).await {
-                Ok(result) => node.do_send(NodeMail::LongDone(result)),
+                Ok(result) => node.hand(NodeMail::LongDone(result)),
                 // A panic in a command set is the death of the node.
                 Err(_) => std::process::exit(PANICKED),
             }

@@ -41,6 +41,8 @@ pub(super) struct Outbox {
     broken: Cell<bool>,
     /// The socket is full; what waits is written when there is room again.
     full: Cell<bool>,
+    /// Its writer is told that something waits.
+    is_told: Cell<bool>,
     moved: Notify,
     has_room: Notify,
 }
@@ -73,6 +75,13 @@ impl Outgoing {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return outbox.moved.notify_one(),
                 Err(_) => return outbox.give_up(),
             }
+        }
+    }
+
+    /// The same, when others have had their turn.
+    pub(super) fn flush_soon(&self) {
+        if !self.0.is_told.replace(true) {
+            self.0.moved.notify_one();
         }
     }
 
@@ -115,6 +124,7 @@ impl Outbox {
             complete: Cell::new(false),
             broken: Cell::new(false),
             full: Cell::new(false),
+            is_told: Cell::new(false),
             moved: Notify::new(),
             has_room: Notify::new(),
         }
@@ -216,11 +226,13 @@ pub(super) async fn write(outbox: Rc<Outbox>) {
 
 async fn write_all(outbox: &Outbox) {
     loop {
+        outbox.is_told.set(false);
         while outbox.waiting() == 0 {
             if outbox.complete.get() || outbox.broken.get() {
                 return;
             }
             outbox.moved.notified().await;
+            outbox.is_told.set(false);
         }
         let written = match outbox.write_some() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -12,14 +12,14 @@ use tokio::task::AbortHandle;
 
 use super::channel::{Incoming, open, pair};
 use super::hello::{Hello, HelloBack, machine_clock_ns};
-use super::line::{Line, Sending};
+use super::line::Line;
 use super::outbox::Outgoing;
-use super::peer::{Peer, Reading, deliver};
+use super::peer::{Reading, Way, deliver};
 use super::plan::Plan;
 use super::spares::{Spares, Taken};
 use super::spawner::{Event, Family, Owner, Spawner, describe, state};
 use crate::actors::message::{ControlDown, ControlUp, LinkId, MILLISECOND, Nanos, NodeKey, NodeSpec, Role, Side};
-use crate::actors::{Address, ControlActor, ControlInput, ControlMail, End, FromNode};
+use crate::actors::{Address, ControlActor, ControlInput, ControlMail, End, Frame, LinkEvent};
 use crate::faults::Direction;
 use crate::modes::real_time::{TimerKey, Wheel};
 use crate::topology::{NodeId, Slot};
@@ -89,6 +89,9 @@ pub(super) struct Processes {
     pub(super) family: Arc<Family>,
     pub(super) spawner: RefCell<Option<Spawner>>,
     pub(super) control: RefCell<Option<Addr<ControlActor>>>,
+    /// What the control node has not heard of, and whether it was called for that.
+    pub(super) happened: RefCell<VecDeque<ControlInput>>,
+    pub(super) is_called: Cell<bool>,
     pub(super) nodes: RefCell<BTreeMap<NodeKey, Node>>,
     pub(super) spares: Spares,
     /// How many nodes were started.
@@ -106,8 +109,18 @@ impl Processes {
         }
     }
 
+    /// Keeps it until the control node has its turn: one mail stands for all that has come until then.
     pub(super) fn input(&self, input: ControlInput) {
-        self.mail(ControlMail::Input(input));
+        self.happened.borrow_mut().push_back(input);
+        if !self.is_called.replace(true) {
+            self.mail(ControlMail::Happened);
+        }
+    }
+
+    pub(super) fn next_input(&self) -> Option<ControlInput> {
+        let next = self.happened.borrow_mut().pop_front();
+        self.is_called.set(next.is_some());
+        next
     }
 
     /// Ends everything; when it returns, no process is left.
@@ -327,14 +340,21 @@ impl Processes {
             return Ok(None);
         }
         let (outgoing, incoming) = open(up)?;
-        let Some(control) = self.control.borrow().clone() else { return Ok(None) };
         let line = Line::new(outgoing, lower.id, Direction::Down, Rc::clone(&self.plan.links));
-        let (to, reader) = (End { link, side: Side::Upper }, control.recipient());
-        let sending = Sending(Rc::clone(&line));
-        let reading = Reading { incoming, to, reader, line, way_up: Rc::default() };
+        let way = Way::over(&line);
+        let (to, this) = (End { link, side: Side::Upper }, Weak::clone(&self.this));
+        let hand = Box::new(move |Frame { to: End { link, .. }, event }: Frame| {
+            if let Some(processes) = this.upgrade() {
+                processes.input(match event {
+                    LinkEvent::Envelope(envelope) => ControlInput::Envelope(link, envelope),
+                    LinkEvent::Closed => ControlInput::Closed(link),
+                });
+            }
+        });
+        let reading = Reading { incoming, to, hand, line, way_up: Rc::default() };
         let reader = tokio::task::spawn_local(deliver(reading));
         self.own_links.borrow_mut().insert(link, reader.abort_handle());
-        Ok(Some(Arc::new(Peer::start(sending))))
+        Ok(Some(Arc::new(way)))
     }
 }
 
@@ -362,8 +382,8 @@ async fn hear(processes: &Weak<Processes>, key: NodeKey, incoming: &mut Incoming
         }
         tracing::debug!(node = key.id, ?message, "heard");
         let message = processes.hear_of_faults(key, message);
-        if let (Some(control), Some(message)) = (&*processes.control.borrow(), message) {
-            control.do_send(FromNode { from: key, message });
+        if let Some(message) = message {
+            processes.input(ControlInput::FromNode(key, message));
         }
     }
 }
