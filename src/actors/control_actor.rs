@@ -21,6 +21,9 @@ use crate::topology::{NodeId, Slot};
 /// How many submissions, and other things that have happened, are taken with one look at the clock.
 const SUBMISSIONS_PER_CLOCK: usize = 16;
 
+/// After so many things that have happened, those who wait for replies are not kept waiting any longer.
+const INPUTS_PER_HANDOUT: usize = 64;
+
 /// After so many looks at the clock the nodes have their turn: what the first commands have caused goes on while the
 /// others wait, and is not far from the processor yet.
 const CLOCKS_IN_A_TURN: usize = 4;
@@ -71,12 +74,14 @@ pub trait Fabric {
 
 /// Who takes what the control node has to say. It is called on the arbiter's thread and must not block.
 pub trait Sink {
-    /// A command was answered.
+    /// A command was answered. The reply may be kept until [`hand_out`](Self::hand_out).
     fn answer(&mut self, now: Nanos, op: u64, outcome: Outcome);
     /// Something is said unasked.
     fn notice(&mut self, now: Nanos, notice: Notice);
     /// Something has happened: notices that found no room may find it now.
     fn hand_out_notices(&mut self);
+    /// Hands out replies that were kept.
+    fn hand_out(&mut self);
     /// So many bytes of a streamed request have been taken.
     fn taken(&mut self, op: u64, bytes: usize);
     /// Part of a long result is to be kept.
@@ -175,6 +180,11 @@ impl ControlActor {
         self.sink.hand_out_notices();
     }
 
+    fn end_turn(&mut self) {
+        self.sink.hand_out();
+        self.fabric.flush();
+    }
+
     fn perform(&mut self, now: Nanos, effect: ControlEffect) {
         match effect {
             ControlEffect::Answer(op, outcome) => self.sink.answer(now, op, outcome),
@@ -229,7 +239,7 @@ impl ControlActor {
         let others = turn_of_others().into_actor(self);
         context.spawn(others.map(|(), actor, context| {
             actor.take_submissions(context);
-            actor.fabric.flush();
+            actor.end_turn();
         }));
     }
 
@@ -240,6 +250,9 @@ impl ControlActor {
         while let Some(input) = self.fabric.next_input() {
             self.take_at(now, input);
             taken += 1;
+            if taken % INPUTS_PER_HANDOUT == 0 {
+                self.sink.hand_out();
+            }
             if taken % SUBMISSIONS_PER_CLOCK == 0 {
                 now = self.fabric.now();
                 self.node.glance(&self.fabric.next_speakers());
@@ -291,7 +304,7 @@ impl Handler<ControlMail> for ControlActor {
             ControlMail::Happened => self.take_what_happened(),
             ControlMail::Wake => self.take(ControlInput::Wake),
         }
-        self.fabric.flush();
+        self.end_turn();
     }
 }
 
@@ -304,7 +317,7 @@ impl Handler<Frame> for ControlActor {
             LinkEvent::Envelope(envelope) => ControlInput::Envelope(link, envelope),
             LinkEvent::Closed => ControlInput::Closed(link),
         });
-        self.fabric.flush();
+        self.end_turn();
     }
 }
 
@@ -326,6 +339,6 @@ impl Handler<FromNode> for ControlActor {
 
     fn handle(&mut self, FromNode { from, message }: FromNode, _: &mut Self::Context) {
         self.take(ControlInput::FromNode(from, message));
-        self.fabric.flush();
+        self.end_turn();
     }
 }

@@ -141,6 +141,7 @@ fn start<C: CommandSet>(builder: Builder<C>) -> Result<NodeTree<C>, StartError> 
     let (submissions, queue) = bounded(config.capacity + 1);
     let (calls, trace) = (Calls::default(), if builder.trace { Trace::on() } else { Trace::default() });
     let sink = ReplySink {
+        kept: Vec::new(),
         replies: replies_in,
         notices: notices_in,
         calls: Arc::clone(&calls),

@@ -23,6 +23,8 @@ pub(super) type Calls<C> = Arc<Mutex<HashMap<u64, Sender<Reply<C>>>>>;
 
 pub(super) struct ReplySink<C: CommandSet> {
     pub(super) replies: Sender<Reply<C>>,
+    /// What is handed out together, so that whoever takes it is woken once and not for each; and which node was asked.
+    pub(super) kept: Vec<(Reply<C>, Option<NodeId>)>,
     pub(super) notices: Sender<Notice>,
     pub(super) calls: Calls<C>,
     pub(super) shared: Arc<Shared>,
@@ -73,7 +75,8 @@ impl<C: CommandSet> ReplySink<C> {
         Ok(EncodedResult::spooled(Arc::new(FileSpool(file)), length).into())
     }
 
-    fn hand_out(&self, op: u64, reply: Reply<C>) {
+    fn give(&self, reply: Reply<C>) {
+        let op = reply.ticket.0;
         let call = self.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&op);
         // There is room: a place was reserved when the command was submitted. Nobody may be listening any more.
         let _ = match call {
@@ -88,17 +91,26 @@ impl<C: CommandSet> Sink for ReplySink<C> {
         let asked = outcome.asked();
         let reply = Reply { ticket: Ticket(op), answer: self.typed(op, outcome) };
         self.trace.add(now, || What::Answered { command: op, text: text_of(&reply.answer) });
-        if matches!(reply.answer, Answer::Ping { .. }) && is_planted(Bug::ReplyTwice) {
-            self.hand_out(op, reply.clone());
+        self.kept.push((reply, asked));
+    }
+
+    fn hand_out(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept);
+        for (reply, asked) in kept.drain(..) {
+            let op = reply.ticket.0;
+            if matches!(reply.answer, Answer::Ping { .. }) && is_planted(Bug::ReplyTwice) {
+                self.give(reply.clone());
+            }
+            self.give(reply);
+            let shared = &self.shared;
+            shared.answered.fetch_add(1, Ordering::Release);
+            let _ = shared.watched.compare_exchange(op, 0, Ordering::AcqRel, Ordering::Relaxed);
+            let was_full = shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity;
+            if asked.is_some_and(|id| shared.credits.give_back(id)) || was_full {
+                shared.notify();
+            }
         }
-        self.hand_out(op, reply);
-        let shared = &self.shared;
-        shared.answered.fetch_add(1, Ordering::Release);
-        let _ = shared.watched.compare_exchange(op, 0, Ordering::AcqRel, Ordering::Relaxed);
-        let was_full = shared.in_flight.fetch_sub(1, Ordering::AcqRel) + 1 >= shared.capacity;
-        if asked.is_some_and(|id| shared.credits.give_back(id)) || was_full {
-            shared.notify();
-        }
+        self.kept = kept;
     }
 
     fn notice(&mut self, now: Nanos, notice: Notice) {
@@ -108,6 +120,9 @@ impl<C: CommandSet> Sink for ReplySink<C> {
     }
 
     fn hand_out_notices(&mut self) {
+        if !self.late.is_empty() {
+            self.hand_out();
+        }
         while let Some((&id, &notice)) = self.late.first_key_value() {
             if self.notices.try_send(notice).is_err() {
                 return;
